@@ -1,0 +1,1 @@
+"""What flows through a scan, and what drives the flow."""

@@ -1,0 +1,269 @@
+"""What flows down the chain: from one readout to a map of cerebral blood flow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from struct import Struct
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .scan import Role, Source
+
+_GEOMETRY = Struct("<12f")
+_AFTER_DWELL = 182
+
+
+class Kind(StrEnum):
+    """What a readout is for."""
+
+    IMAGING = "imaging"
+    NOISE = "noise"
+    NAVIGATOR = "navigator"
+    REFERENCE = "reference"
+    REFERENCE_AND_IMAGING = "reference and imaging"
+    SKIPPED = "skipped"
+
+
+class Counters(NamedTuple):
+    """Where a readout belongs: MRD's encoding counters."""
+
+    kspace_encode_step_1: int = 0
+    kspace_encode_step_2: int = 0
+    average: int = 0
+    slice: int = 0
+    contrast: int = 0
+    phase: int = 0
+    repetition: int = 0
+    set: int = 0
+    segment: int = 0
+    user_0: int = 0
+    user_1: int = 0
+    user_2: int = 0
+    user_3: int = 0
+    user_4: int = 0
+    user_5: int = 0
+    user_6: int = 0
+    user_7: int = 0
+
+
+class Geometry(NamedTuple):
+    """Where a slice, slab or volume lies: patient coordinates (left, posterior, superior), m and unit vectors."""
+
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    read_direction: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    phase_direction: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    slice_direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    field_of_view: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of the volume, m; zeros where only the header's is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """One line of k-space from all coils."""
+
+    data: NDArray[np.complex64]
+    """Shape ``(coils, samples)``; after the readout transform ``(coils, x)``."""
+    kind: Kind
+    counters: Counters
+    flags: int
+    """MRD acquisition flags as they came."""
+    center_sample: int
+    time: float
+    """Acquisition time stamp, s; 0 where the scanner sends none."""
+    dwell: float
+    """Time of one sample, s; 0 where the scanner sends none."""
+    header: bytes
+    """The MRD header as it came, for what is needed rarely."""
+    trajectory: NDArray[np.float32] | None = None
+    """k-space coordinates, shape ``(samples, dimensions)``, or none."""
+
+    def with_data(self, data: NDArray[np.complex64]) -> "Readout":
+        """Give the same readout with other samples."""
+        return Readout(
+            data,
+            self.kind,
+            self.counters,
+            self.flags,
+            self.center_sample,
+            self.time,
+            self.dwell,
+            self.header,
+            self.trajectory,
+        )
+
+    @property
+    def geometry(self) -> Geometry:
+        """Where the readout lies."""
+        numbers = _GEOMETRY.unpack_from(self.header, _AFTER_DWELL)
+        x, y, z = numbers[:3]
+        return Geometry((x * 1e-3, y * 1e-3, z * 1e-3), numbers[3:6], numbers[6:9], numbers[9:12])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which volume of the scan something belongs to, and what that volume is."""
+
+    volume: int
+    """Number of the volume in order of arrival, from 0."""
+    counters: Counters
+    """Of the first line."""
+    time: float
+    """Acquisition time stamp of the first line, s."""
+    geometry: Geometry
+    """Of the first line of this slice or slab."""
+    role: Role = Role.NOT_APPLICABLE
+    missing: int = 0
+    """Lines that never came; their k-space is zero."""
+    flags: int = 0
+    """MRD acquisition flags of the first line."""
+
+
+@dataclass(frozen=True, slots=True)
+class KSpace:
+    """One slice of a 2-D volume, or one partition of a 3-D one, with all its lines."""
+
+    data: NDArray[np.complex64]
+    """Shape ``(coils, 1, ky, x)``: hybrid space, x already transformed."""
+    place: Place
+    index: int
+    """Slice, or partition counted from the lowest kz of the grid."""
+    last: bool
+    """Whether its volume is complete with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoilImages:
+    """The images of all coils: one slice of a 2-D volume, or the whole of a 3-D one."""
+
+    data: NDArray[np.complex64]
+    """Shape ``(coils, z, y, x)``; the rows of an image are contiguous, its slices need not be."""
+    place: Place
+    index: int
+    """First slice."""
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """The combined image of one slice, or of a whole 3-D volume."""
+
+    data: NDArray[np.complex64]
+    """Shape ``(z, y, x)``; the imaginary part is 0 after root-sum-of-squares."""
+    place: Place
+    index: int
+    """First slice."""
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One control, label, m0scan or other image of the whole brain."""
+
+    data: NDArray[np.complex64]
+    """Shape ``(z, y, x)``."""
+    place: Place
+    """Its geometry is that of the middle of the volume, its time that of the first line."""
+    slice_times: tuple[float, ...] = ()
+    """First time stamp of each slice, s, by z; empty in 3-D."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line of it came."""
+        return self.place.missing == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Where the brain is."""
+
+    data: NDArray[np.bool_]
+    """Shape ``(z, y, x)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Control minus label of one pair."""
+
+    data: NDArray[np.float32]
+    """Shape ``(z, y, x)``, in units of the images."""
+    place: Place
+    """Of the later of the two volumes."""
+    pair: int
+    """Number of the pair, from 0."""
+    complex_subtraction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeanDifference:
+    """The mean control - label over the pairs so far, and how sure it is."""
+
+    data: NDArray[np.float32]
+    """Shape ``(z, y, x)``, in units of the images."""
+    stderr: NDArray[np.float32]
+    """Standard error of the mean, same shape; NaN with fewer than two pairs."""
+    place: Place
+    """Of the last pair."""
+    pairs: int
+    """Pairs in the mean."""
+
+
+class MapName(StrEnum):
+    """The maps that go out, in the field's words."""
+
+    IMAGE = "image"
+    M0SCAN = "m0scan"
+    CONTROL = "control"
+    LABEL = "label"
+    DELTAM = "deltam"
+    DELTAM_STDERR = "deltam_stderr"
+    CBF = "cbf"
+    CBF_STDERR = "cbf_stderr"
+    MASK = "mask"
+
+
+class Constant(NamedTuple):
+    """A number that went into a map, and where it came from."""
+
+    value: float | str | tuple[float, ...]
+    unit: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A result, ready to go out."""
+
+    name: MapName
+    data: NDArray[np.float32]
+    """Shape ``(z, y, x)``."""
+    place: Place
+    units: str
+    pairs: int = 0
+    """Pairs that went into it."""
+    constants: Mapping[str, Constant] | None = None
+    """What it was computed with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take a pair out of the running estimate again."""
+
+    pair: int
+
+
+class Level(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line for the people at the console."""
+
+    text: str
+    level: Level = Level.WARNING

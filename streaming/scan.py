@@ -1,0 +1,189 @@
+"""What is known about a scan before its first readout: geometry, timing, and how it labels blood.
+
+Everything is immutable and in SI units. Where the header says nothing there is ``None``, never a guess.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """Where a number came from; goes with every map."""
+
+    HEADER = "header"
+    CONFIG = "config"
+    SIDECAR = "sidecar"
+    DEFAULT = "default"
+    DATA = "data"
+
+
+class Role(StrEnum):
+    """What a volume of an ASL series is, in the words of BIDS ``aslcontext``."""
+
+    M0SCAN = "m0scan"
+    CONTROL = "control"
+    LABEL = "label"
+    DELTAM = "deltam"
+    CBF = "cbf"
+    NORF = "noRF"
+    NOT_APPLICABLE = "n/a"
+
+
+class LabelingType(StrEnum):
+    """BIDS ``ArterialSpinLabelingType``."""
+
+    CASL = "CASL"
+    PCASL = "PCASL"
+    PASL = "PASL"
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A size along each axis, in voxels or in m."""
+
+    x: float
+    y: float
+    z: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The range of one encoding counter, as the header states it."""
+
+    minimum: int
+    maximum: int
+    center: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One encoding space: the k-space that is sampled and the image that is wanted."""
+
+    encoded_matrix: tuple[int, int, int]
+    """Samples along x, y, z; 0 where the header says nothing useful."""
+    encoded_field_of_view: tuple[float, float, float]
+    """Along x, y, z, m."""
+    recon_matrix: tuple[int, int, int]
+    """Voxels along x, y, z; 0 where the header says nothing useful."""
+    recon_field_of_view: tuple[float, float, float]
+    """Along x, y, z, m."""
+    limits: Mapping[str, Limits]
+    """By counter: ``kspace_encode_step_1``, ``slice``, ``repetition``, ...; absent ones are absent."""
+    trajectory: str = "cartesian"
+    acceleration: tuple[int, int] = (1, 1)
+    """Parallel imaging factor along y and z."""
+    trajectory_identifier: str = ""
+    trajectory_parameters: Mapping[str, float] = field(default_factory=dict)
+    """The numbers of ``trajectoryDescription``, as they are (µs and counts)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRule:
+    """Which counter tells control from label, where the header gives no ``aslcontext``."""
+
+    counter: str
+    """``set``, ``repetition``, ``average``, ``contrast``, ``phase``, ``segment``, ``user_0`` ... ``user_7``, or
+    ``flag_1`` ... ``flag_64``."""
+    label_value: int = 1
+    """Value that means label, after ``modulo``."""
+    modulo: int = 2
+    """Period of the counter; 0 compares the value itself."""
+    leading_m0scan: int = 0
+    """Volumes before the first pair that are m0scans."""
+    leading_dummies: int = 0
+    """Volumes before everything that are thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labeling:
+    """How the scan labels blood: BIDS's words, in snake case. Times in s."""
+
+    arterial_spin_labeling_type: LabelingType | None = None
+    context: tuple[Role, ...] = ()
+    """Role of volume n, where the header or the config lists it."""
+    rule: CounterRule | None = None
+    """The second choice; without it roles alternate by volume."""
+    labeling_duration: tuple[float, ...] = ()
+    """One value, or one per volume of ``context``."""
+    post_labeling_delay: tuple[float, ...] = ()
+    """One value, or one per volume of ``context``; for PASL the inversion time."""
+    bolus_cut_off_flag: bool | None = None
+    bolus_cut_off_technique: str | None = None
+    bolus_cut_off_delay_time: tuple[float, ...] = ()
+    m0_type: str | None = None
+    m0_estimate: float | None = None
+    m0_repetition_time: float | None = None
+    labeling_efficiency: float | None = None
+    background_suppression: bool | None = None
+    background_suppression_number_pulses: int | None = None
+    slice_timing: tuple[float, ...] = ()
+    """Time of each slice after the first, by z index."""
+    mr_acquisition_type: str | None = None
+    """``2D`` or ``3D``."""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """Where each field above came from, by its name here."""
+
+    @property
+    def stated(self) -> bool:
+        """Whether anything says that this is an ASL scan."""
+        return bool(self.context or self.rule or self.arterial_spin_labeling_type)
+
+    def delay(self, volume: int) -> float | None:
+        """Give the post-labeling delay of a volume, s."""
+        return _of_volume(self.post_labeling_delay, volume)
+
+    def duration(self, volume: int) -> float | None:
+        """Give the labeling duration of a volume, s."""
+        return _of_volume(self.labeling_duration, volume)
+
+
+def _of_volume(values: tuple[float, ...], volume: int) -> float | None:
+    if len(values) == 1:
+        return values[0]
+    return values[volume] if 0 <= volume < len(values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan, as its header and config describe it."""
+
+    encodings: tuple[Encoding, ...] = ()
+    labeling: Labeling = field(default_factory=Labeling)
+    repetition_time: float | None = None
+    """From label to label, s."""
+    echo_time: float | None = None
+    """s."""
+    field_strength: float | None = None
+    """T."""
+    coils: int = 0
+    """Receiver channels the header states; 0 where it does not."""
+    coil_names: tuple[str, ...] = ()
+    relative_noise_bandwidth: float | None = None
+    """Share of the receiver band that carries noise."""
+    measurement_id: str = ""
+    protocol_name: str = ""
+    patient_position: str = ""
+    dependencies: Mapping[str, str] = field(default_factory=dict)
+    """Earlier measurements this one needs: kind (``Noise``, ...) -> measurement id."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """All ``userParameters``, as text."""
+    notes: tuple[str, ...] = ()
+    """What was missing or odd in the header, and what was done about it."""
+    text: str = ""
+    """The header as it came."""
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """The imaging encoding space, if the header has one."""
+        return self.encodings[0] if self.encodings else None
+
+    @property
+    def three_dimensional(self) -> bool:
+        """Whether z is phase-encoded: from ``MRAcquisitionType``, else from the second step's limits."""
+        if self.labeling.mr_acquisition_type is not None:
+            return self.labeling.mr_acquisition_type == "3D"
+        if self.encoding is None:
+            return False
+        step = self.encoding.limits.get("kspace_encode_step_2")
+        return step is not None and step.maximum > step.minimum
