@@ -54,16 +54,23 @@ class Gadget:
 
 
 def _hints(gadget: type[Gadget]) -> dict[str, Any]:  # Any: as typing gives them
-    hints = get_type_hints(gadget.process)
+    try:
+        hints = get_type_hints(gadget.process)
+    except NameError as error:  # a name that only type checkers import
+        raise _unclear(gadget) from error
     if "message" not in hints or "return" not in hints:
-        raise ConfigError(
-            f"gadget {gadget.__name__}: process must be annotated, as in "
-            "'def process(self, message: KSpace) -> Iterator[CoilImages]'"
-        )
+        raise _unclear(gadget)
     return hints
+
+
+def _unclear(gadget: type[Gadget]) -> ConfigError:
+    return ConfigError(
+        f"gadget {gadget.__name__}: process must be annotated with messages, as in "
+        "'def process(self, message: KSpace) -> Iterator[CoilImages]'"
+    )
 
 
 def _kinds(hint: Any) -> tuple[type, ...]:  # Any: a class or a union of classes
     if get_origin(hint) in (Union, UnionType):
         return tuple(kind for part in get_args(hint) for kind in _kinds(part))
-    return (hint,)
+    return (hint,) if isinstance(hint, type) else ()

@@ -193,7 +193,8 @@ def _measure_array(view: Buffer, at: int, have: int) -> int:
     shape = Struct(f"<{dimensions}Q").unpack_from(view, at + _ARRAY.size)
     # Axes beside an empty one are bounded too: NumPy cannot make them of any length.
     size = prod((length or 1 for length in shape), start=_pixel_type(code).itemsize)
-    return data + _bounded(size, MAX_PAYLOAD, "an array") * all(shape)
+    _bounded(size, MAX_PAYLOAD, "an array")
+    return data + (size if all(shape) else 0)
 
 
 def parse(view: Buffer, at: int, size: int) -> Message:
@@ -282,7 +283,7 @@ def encode(message: Message, nul: bool = False) -> bytes:
                 (_ID.pack(ACQUISITION), header, _raw(trajectory, np.dtype("<f4")), _raw(data, np.dtype("<c8")))
             )
         case Image(header, attributes, data):
-            text = attributes.encode()
+            text = _encoded(attributes)
             return b"".join((_ID.pack(IMAGE), header, _LONG_LENGTH.pack(len(text)), text, _raw(data, _little(data))))
         case Waveform(header, data):
             return b"".join((_ID.pack(WAVEFORM), header, _raw(data, np.dtype("<u4"))))
@@ -301,20 +302,25 @@ def encode(message: Message, nul: bool = False) -> bytes:
         case Close():
             return _ID.pack(CLOSE)
         case Query(correlation_id, text, reserved):
-            data = text.encode()
+            data = _encoded(text)
             return _QUERY.pack(QUERY, reserved, correlation_id, len(data)) + data
         case Response(correlation_id, text):
-            data = text.encode()
+            data = _encoded(text)
             return _RESPONSE.pack(RESPONSE, correlation_id, len(data)) + data
 
 
+def _encoded(text: str) -> bytes:
+    """Give UTF-8; half a surrogate pair, which JSON can bring in, becomes a question mark."""
+    return text.encode(errors="replace")
+
+
 def _packed_text(identifier: int, text: str, nul: bool) -> bytes:
-    data = text.encode() + b"\0" * nul
+    data = _encoded(text) + b"\0" * nul
     return _LENGTH.pack(identifier, len(data)) + data
 
 
 def _file_name(name: str) -> bytes:
-    data = name.encode()
+    data = _encoded(name)
     if len(data) >= FILE_NAME_SIZE:
         raise ProtocolError(f"the config name has {len(data)} bytes; at most {FILE_NAME_SIZE - 1} fit")
     return data.ljust(FILE_NAME_SIZE, b"\0")

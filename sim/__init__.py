@@ -1,0 +1,1 @@
+"""A scanner that never scanned anyone: anatomy, kinetics, physics, sequences, emulator."""

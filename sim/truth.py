@@ -1,0 +1,94 @@
+"""What a perfect reconstruction would find: the true maps, laid beside the raw data."""
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from ..streaming.scan import LabelingType, Role
+from .anatomy import Anatomy
+from .header import bids_parameters
+from .kinetics import PER_SECOND
+from .magnetization import delays, signal
+from .protocol import Protocol
+from .tissue import FIELD_STRENGTH, PARTITION_COEFFICIENT, T1_BLOOD
+
+_LONG_REPETITION_TIME = 5.0
+"""From which M0 counts as fully recovered, s; Alsop et al., MRM 73:102 (2015)."""
+
+
+def expected_cbf(
+    anatomy: Anatomy, protocol: Protocol, delay: float | None = None, t1_tissue: float = 1.3
+) -> NDArray[np.float32]:
+    """Give the CBF map that the white-paper formula makes of noise-free images, shape ``(z, y, x)``, mL/100 g/min.
+
+    It is not the true CBF: the formula lets label decay with the T1 of blood until the readout, the kinetic model with
+    that of tissue after arrival. With PLD of each slice, and M0 divided by 1 - exp(-TR/T1) where TR is below 5 s:
+
+        (P)CASL  CBF = 6000 lambda deltam exp(PLD/T1b) / (2 alpha T1b (1 - exp(-LD/T1b)) M0)
+        PASL     CBF = 6000 lambda deltam exp(TI/T1b) / (2 alpha TI1 M0)
+
+    Alsop et al., MRM 73:102 (2015), eq. 1 and 2. Without an m0scan the control takes its place; that is NaN under
+    background suppression, as it is where there is no M0. By default for the first post-labeling delay.
+    """
+    chosen = protocol.post_labeling_delay[0] if delay is None else delay
+    control = signal(anatomy, protocol, Role.CONTROL, chosen).astype(np.float64)
+    difference = control - signal(anatomy, protocol, Role.LABEL, chosen)
+    m0 = signal(anatomy, protocol, Role.M0SCAN, chosen).astype(np.float64) if protocol.m0scan else control
+    if not protocol.m0scan and protocol.background_suppression < 1:
+        return np.full(anatomy.grid.shape, np.nan, np.float32)
+    repetition_time = protocol.m0_repetition_time if protocol.m0scan else protocol.repetition_time
+    if repetition_time < _LONG_REPETITION_TIME:
+        m0 /= -np.expm1(-repetition_time / t1_tissue)
+    scale = _scale(protocol, delays(protocol, chosen))[:, None, None]
+    cbf = np.divide(scale * difference, m0, out=np.full_like(m0, np.nan), where=m0 > 0)
+    return cbf.astype(np.float32)
+
+
+def _scale(protocol: Protocol, slice_delays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give CBF over deltam/M0 for each slice."""
+    if protocol.labeling_type is LabelingType.PASL:
+        bolus = protocol.bolus_cut_off_delay_time
+    else:
+        bolus = -T1_BLOOD * np.expm1(-protocol.labeling_duration / T1_BLOOD)
+    return PER_SECOND * PARTITION_COEFFICIENT * np.exp(slice_delays / T1_BLOOD) / (2 * protocol.efficiency * bolus)
+
+
+def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Path, ...]:
+    """Write the true maps as NIfTI and the protocol as JSON; gives the files.
+
+    ``cbf``, ``att`` (NaN where no blood flows), ``m0``, ``pGM``, ``pWM``, ``seg`` (1 gray, 2 white, 3 fluid), and
+    ``expected_cbf``, which is what the white-paper formula should give. Times in s, CBF in mL/100 g/min.
+    """
+    maps = {
+        "cbf": anatomy.cbf,
+        "att": anatomy.att,
+        "m0": anatomy.m0,
+        "pGM": anatomy.gray_matter,
+        "pWM": anatomy.white_matter,
+        "seg": anatomy.segmentation,
+        "expected_cbf": expected_cbf(anatomy, protocol),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, volume in maps.items():
+        image = nibabel.Nifti1Image(volume.transpose(), anatomy.grid.affine)
+        image.header.set_xyzt_units("mm", "sec")
+        written.append(folder / f"{name}.nii.gz")
+        nibabel.save(image, written[-1])
+    written.append(folder / "protocol.json")
+    written[-1].write_text(json.dumps(_sidecar(protocol), indent=2) + "\n")
+    return tuple(written)
+
+
+def _sidecar(protocol: Protocol) -> dict[str, object]:
+    return {
+        **bids_parameters(protocol),
+        "RepetitionTimePreparation": protocol.repetition_time,
+        "EchoTime": protocol.echo_time,
+        "MagneticFieldStrength": FIELD_STRENGTH,
+        "AcquisitionVoxelSize": [length * 1e3 for length in protocol.grid.voxel],
+        "TotalAcquiredPairs": protocol.pairs,
+    }

@@ -1,0 +1,186 @@
+"""What goes back to the scanner: maps as MRD images, notices as lines of text.
+
+Image header and attributes as in the MRD standard; ``aslive_map``, ``aslive_pairs`` and ``aslive_constants`` are ours.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..attributes import write_attributes
+from ..flow import Level, Map, MapName, Notice
+from ..layouts import IMAGE_HEADER, ImageType
+from ..messages import Image, Message, Text
+from ..scan import Scan
+
+SERIES = {name: number for number, name in enumerate(MapName, start=1)}
+"""``image_series_index`` of each map."""
+
+_SIGNED = frozenset((MapName.DELTAM, MapName.DELTAM_STDERR, MapName.CBF, MapName.CBF_STDERR))
+_TICK = 2.5e-3
+_SCALED_MAXIMUM = 4095
+_FIRE = {Level.INFO: "DBG", Level.WARNING: "WRN", Level.ERROR: "ERR"}
+
+
+class PixelFormat(StrEnum):
+    """How pixels are sent."""
+
+    FLOAT = "float"
+    INT16 = "int16"
+
+
+class TextStyle(StrEnum):
+    """How a notice begins."""
+
+    PLAIN = "plain"
+    FIRE = "fire"
+
+
+@dataclass
+class Reply:
+    """Turns what leaves the chain into messages for the scanner."""
+
+    maps: tuple[MapName, ...] = (
+        MapName.IMAGE,
+        MapName.M0SCAN,
+        MapName.CONTROL,
+        MapName.LABEL,
+        MapName.DELTAM,
+        MapName.CBF,
+        MapName.CBF_STDERR,
+    )
+    """Which maps are sent."""
+    pixel_format: PixelFormat = PixelFormat.FLOAT
+    """``float``, or ``int16`` with RescaleSlope for consoles that need it."""
+    slices: bool = False
+    """Whether every slice is sent as an image of its own."""
+    text_style: TextStyle = TextStyle.PLAIN
+    """``fire`` begins each line with DBG, WRN or ERR, which colors it in the scanner's log."""
+    images: int = field(default=0, init=False)
+    """Images made so far."""
+
+    @classmethod
+    def parameters(cls) -> dict[str, Any]:  # Any: types as dataclasses state them
+        """Tell the parameters by name, with their types."""
+        hints = get_type_hints(cls)
+        return {field.name: hints[field.name] for field in fields(cls) if field.init}
+
+    def start(self, scan: Scan) -> None:
+        """Learn the geometry of the scan."""
+        self._scan = scan
+        self._indices: dict[MapName, int] = {}
+
+    def messages(self, output: object) -> Iterator[Message]:
+        """Give what to send for one thing that left the chain; nothing for what stays inside."""
+        match output:
+            case Map():
+                if output.name in self.maps:
+                    yield from self._images(output)
+            case Notice(text, level):
+                yield Text(f"{_FIRE[level]} {text}" if self.text_style is TextStyle.FIRE else f"{level}: {text}")
+            case Image() | Text():
+                yield output
+
+    def _images(self, result: Map) -> Iterator[Image]:
+        data = np.ascontiguousarray(result.data, np.float32)
+        attributes = _attributes(result)
+        pixels: NDArray[np.generic] = data
+        if self.pixel_format is PixelFormat.INT16:
+            slope = _slope(result.name, data)
+            pixels = np.rint(np.nan_to_num(data, posinf=0, neginf=0) / np.float64(slope)).astype(np.int16)
+            attributes |= {"RescaleSlope": f"{slope:.9g}", "RescaleIntercept": "0"} | _window(
+                result.name, slope, pixels
+            )
+        text = write_attributes(attributes)
+        header = self._header(result, data.shape)
+        parts = range(data.shape[0]) if self.slices else (None,)
+        for part in parts:
+            chosen = pixels if part is None else pixels[part : part + 1]
+            yield Image(self._numbered(header, result, data.shape, part), text, chosen[None])
+            self.images += 1
+
+    def _header(self, result: Map, shape: tuple[int, ...]) -> np.ndarray:
+        place = result.place
+        header = np.zeros((), IMAGE_HEADER)
+        header["version"] = 1
+        header["data_type"] = 2 if self.pixel_format is PixelFormat.INT16 else 5
+        header["matrix_size"] = shape[::-1]
+        header["field_of_view"] = [1e3 * length for length in self._field_of_view(result, shape)]
+        header["channels"] = 1
+        header["position"] = [1e3 * x for x in place.geometry.position]
+        header["read_dir"] = place.geometry.read_direction
+        header["phase_dir"] = place.geometry.phase_direction
+        header["slice_dir"] = place.geometry.slice_direction
+        for name in ("average", "contrast", "phase", "repetition", "set"):
+            header[name] = getattr(place.counters, name)
+        header["acquisition_time_stamp"] = round(place.time / _TICK) % (1 << 32)
+        header["image_type"] = ImageType.REAL if result.name in _SIGNED else ImageType.MAGNITUDE
+        header["image_series_index"] = SERIES[result.name]
+        return header
+
+    def _numbered(self, header: np.ndarray, result: Map, shape: tuple[int, ...], part: int | None) -> bytes:
+        header = header.copy()
+        self._indices[result.name] = header["image_index"] = self._indices.get(result.name, 0) % 65535 + 1
+        if part is not None:
+            thickness = header["field_of_view"][2] / shape[0]
+            offset = (part - shape[0] // 2) * thickness
+            header["matrix_size"][2] = 1
+            header["field_of_view"][2] = thickness
+            header["position"] += offset * header["slice_dir"]
+            header["slice"] = part
+        return header.tobytes()
+
+    def _field_of_view(self, result: Map, shape: tuple[int, ...]) -> tuple[float, float, float]:
+        stated = result.place.geometry.field_of_view
+        if all(length > 0 for length in stated):
+            return stated
+        encoding = self._scan.encoding
+        if encoding is None:
+            return (0.0, 0.0, 0.0)
+        x, y, z = encoding.recon_field_of_view
+        return (x, y, z if self._scan.three_dimensional else z * shape[0])
+
+
+def _attributes(result: Map) -> dict[str, str | list[str]]:
+    attributes: dict[str, str | list[str]] = {
+        "DataRole": "Quantitative" if result.name in _SIGNED else "Image",
+        "aslive_map": str(result.name),
+        "aslive_pairs": str(result.pairs),
+        "aslive_volume": str(result.place.volume),
+        "aslive_missing_lines": str(result.place.missing),
+        "units": result.units,
+        "SeriesDescription": f"aslive_{result.name}",
+        "SequenceDescriptionAdditional": f"_aslive_{result.name}",
+        "SeriesDescriptionAdditional": f"_aslive_{result.name}",
+        "ImageProcessingHistory": ["aslive", str(result.name)],
+        "ImageComments": f"{result.name} [{result.units}] from {result.pairs} pairs; research only, no diagnosis",
+        "Keep_image_geometry": "1",
+    }
+    if result.constants:
+        attributes["aslive_constants"] = json.dumps(
+            {name: {"value": c.value, "unit": c.unit, "source": str(c.source)} for name, c in result.constants.items()}
+        )
+    return attributes
+
+
+def _slope(name: MapName, data: NDArray[np.float32]) -> float:
+    """Choose the unit of the integers: 0.1 mL/100 g/min for flow if it fits, else from the largest pixel."""
+    finite = np.abs(data[np.isfinite(data)])
+    largest = float(finite.max()) if finite.size else 0.0
+    if name in (MapName.CBF, MapName.CBF_STDERR):
+        slope = 0.1
+        while largest / slope > np.iinfo(np.int16).max:
+            slope *= 10
+        return slope
+    return largest / _SCALED_MAXIMUM if largest else 1.0
+
+
+def _window(name: MapName, slope: float, pixels: NDArray[np.generic]) -> dict[str, str | list[str]]:
+    """Give the display window in stored units, as whole numbers."""
+    width = round(100 / slope) if name in (MapName.CBF, MapName.CBF_STDERR) else max(1, int(np.max(pixels, initial=1)))
+    return {"WindowCenter": str(width // 2), "WindowWidth": str(width)}
