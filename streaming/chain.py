@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from .errors import AsliveError, ConfigError, GadgetError
-from .flow import Notice, Readout
+from .flow import Notice, Readout, Train
 from .gadget import Gadget
 from .messages import Array, Image, Waveform
 from .scan import Scan
@@ -84,7 +84,10 @@ class Chain:
                 stages.pop()
                 continue
             target = self._route(type(made))[stage + 1]
-            if target == len(self._gadgets):
+            if isinstance(made, Train) and self._route(Readout)[stage + 1] < target:
+                iterators.append(made.split())  # the next gadget works line by line
+                stages.append(stage)
+            elif target == len(self._gadgets):
                 yield made
             else:
                 self.timings[target].messages += 1

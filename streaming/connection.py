@@ -82,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         self._peer_ended = False
         self._open = False
         self._finished = False
+        self._concluded = False
         self._mute = False
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -107,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Keep what came, wake the worker, and go back to the socket."""
         data = self._buffer[:nbytes]
-        if not self._received:
+        if not self._received and not self._finished:
             self._begin()
         self._received += nbytes
         if self._journal and not self._from_memory:
@@ -132,8 +133,10 @@ class Connection(asyncio.BufferedProtocol):
         """Learn that the scanner sends no more; replies may still go."""
         self._peer_ended = True
         self._end_input("")
-        if self._finished:
-            self._transport.close()
+        if not self._received:
+            logger.info("scan %d: nothing came, not one byte", self.number)
+        if self._finished or not self._received:
+            self._hang_up()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,8 +148,14 @@ class Connection(asyncio.BufferedProtocol):
         self._give_up()
         self._conclude()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a scan runs, or may still begin."""
+        return not (self._finished or (self._peer_ended and not self._received))
+
     def stop(self, reason: str) -> None:
-        """End the scan because the server stops: what has come is still worked through."""
+        """End the scan because the server stops: what has come is still worked through, and no more is taken."""
+        self.hold()
         self._end_input(reason)
         if not self._received:
             self._finish()
@@ -176,8 +185,10 @@ class Connection(asyncio.BufferedProtocol):
         )
         try:
             self._worker = await self._crew.take()
-        except AsliveError as error:
-            self._say(Text(f"error: {error}"))
+        except (AsliveError, OSError) as error:  # OSError: the machine has no room for one more process
+            logger.error("scan %d: no worker: %s", self.number, error)
+            self._say(Text(f"error: no worker can take the scan: {error}"))
+            self._taking = None
             self._finish()
             return
         self._worker.work(job, self)
@@ -195,7 +206,9 @@ class Connection(asyncio.BufferedProtocol):
                 self._worker.end(reason)
 
     def _silent(self) -> None:
-        logger.warning("scan %d: no byte came within %g s", self.number, self._site.message_timeout)
+        text = f"no byte came within {self._site.message_timeout:g} s"
+        logger.warning("scan %d: %s", self.number, text)
+        self._say(Text(f"error: {text}"))
         self._finish()
 
     def _journal_failed(self, error: OSError) -> None:
@@ -211,8 +224,8 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def release(self) -> None:
-        """Read from the scanner again."""
-        if self._open:
+        """Read from the scanner again, unless no more is taken."""
+        if self._open and (self._finished or self._input_ended is None):
             self._transport.resume_reading()
 
     def replied(self, message: bytes) -> None:
@@ -239,7 +252,7 @@ class Connection(asyncio.BufferedProtocol):
             summary["seconds"],
             f", {summary['error']}" if summary["error"] else "",
         )
-        empty = not summary["readouts"] and not summary["images"]
+        empty = not (summary["readouts"] or summary["images"] or summary["error"])
         if self._journal and not empty:
             self._tell(summary)
         self._finish(said_close=True, empty=empty)
@@ -259,8 +272,8 @@ class Connection(asyncio.BufferedProtocol):
             self._path.unlink(missing_ok=True)
         if not self._open:
             self._conclude()
-        elif self._peer_ended:
-            self._transport.close()
+        elif self._peer_ended or self._mute:
+            self._hang_up()
         else:
             self._transport.write_eof()
             self.release()
@@ -271,22 +284,31 @@ class Connection(asyncio.BufferedProtocol):
 
         def look() -> None:
             if self._received == received:
-                self._transport.close()
+                self._hang_up()
             else:
                 self._drain(self._received)
 
         self._after("drain", self._site.drain_timeout, look)
 
+    def _hang_up(self) -> None:
+        """Close the connection; a scanner that does not read cannot hold it open."""
+        if self._mute:
+            self._transport.abort()
+        else:
+            self._transport.close()
+            self._after("hang up", self._site.send_timeout, self._transport.abort)
+
     def _conclude(self) -> None:
         """Let go of everything when both the connection and the worker are through."""
-        if self._open or self._worker or (self._taking and not self._taking.done()):
+        if self._concluded or self._open or self._worker or (self._taking and not self._taking.done()):
             return
+        self._concluded = True
         for name in list(self._timers):
             self._cancel(name)
         if self._journal:
-            self._sync()
-            self._journal.close()
-        if not self.closed.done():
+            putting = self._loop.run_in_executor(None, _put_on_disk, self._journal, True)
+            putting.add_done_callback(lambda _: self.closed.set_result(None))
+        else:
             self.closed.set_result(None)
 
     def _say(self, *messages: Text | Close) -> None:
@@ -316,12 +338,14 @@ class Connection(asyncio.BufferedProtocol):
         self._mute = True
         if self._worker:
             self._worker.resume()
+        elif self._finished and self._open:
+            self._hang_up()
 
     def _sync(self) -> None:
         """Put the journal on the disk, in a thread; one at a time is enough."""
         self._cancel("sync")
         if self._journal and (self._syncing is None or self._syncing.done()):
-            self._syncing = self._loop.run_in_executor(None, self._journal.sync)
+            self._syncing = self._loop.run_in_executor(None, _put_on_disk, self._journal)
 
     def _after(self, name: str, seconds: float, action: Callable[[], None]) -> None:
         """Do something later, unless it is already going to be done."""
@@ -337,3 +361,13 @@ class Connection(asyncio.BufferedProtocol):
         timer = self._timers.pop(name, None)
         if timer:
             timer.cancel()
+
+
+def _put_on_disk(journal: Journal, last: bool = False) -> None:
+    """Wait in a thread until a journal is on the disk; the last time it is closed too."""
+    try:
+        journal.sync()
+    except OSError as error:
+        logger.error("alarm: %s is not safe on the disk: %s", journal.path.name, error.strerror)
+    if last:
+        journal.close()

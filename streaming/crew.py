@@ -132,6 +132,7 @@ class Worker(asyncio.Protocol):
         self.alive = False
         if not self.ready.done():
             self.ready.set_exception(AsliveError("a worker process ended before it was ready; see the log above"))
+            self.ready.exception()  # it is told to whoever waits, and no fault if nobody does
         self._dismiss(None)
 
     def _dismiss(self, summary: dict[str, Any] | None) -> None:  # Any: JSON values
@@ -158,7 +159,11 @@ class Crew:
     async def _launch(self) -> Worker:
         worker = await Worker.launch(self._left)
         self._all.add(worker)
-        await worker.ready
+        try:
+            await worker.ready
+        except AsliveError:
+            self._all.discard(worker)
+            raise
         return worker
 
     async def take(self) -> Worker:

@@ -1,11 +1,11 @@
 """The door for data: each readout of the wire is told what it is for, and put into SI units."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from struct import Struct
 
-from .flow import Counters, Kind, Level, Notice, Readout
+from .flow import Counters, Kind, Level, Notice, Readout, Train
 from .layouts import flag
 from .messages import Acquisition
 from .scan import Scan
@@ -13,6 +13,8 @@ from .unflagged import LINES_TO_JUDGE, LOST_POLARITY, looks_like_unflagged_epi
 
 MOST_HELD_LINES = 4096
 MOST_HELD_BYTES = 256 << 20
+MOST_TOGETHER = 64
+"""Lines of one train."""
 
 # Every readout passes here: one call takes apart what is needed, and names that are looked up each time stand close by.
 # Flags, time stamp, discard_pre, discard_post, center_sample, encoding_space_ref, sample time, counters.
@@ -25,6 +27,7 @@ _CALIBRATION = flag(20)
 _CALIBRATION_AND_IMAGING = flag(21)
 _PHASE_CORRECTION = flag(24)
 _SURFACE_COIL = flag(29)
+_REVERSE = flag(22)
 _NOT_IMAGING = {
     flag(23): "navigation (flag 23)",
     flag(26): "feedback of parallel imaging (flag 26)",
@@ -107,6 +110,22 @@ class Door:
         if self._settled and center < samples and coils and not (flags & _SPECIAL or before or after or space):
             return iter((readout,))
         return self._receive_special(readout, before, after, space)
+
+    def receive_together(self, acquisitions: Sequence[Acquisition]) -> Iterator[Train | Readout | Notice]:
+        """Give the same for readouts that arrived together: ordinary ones as trains, others one by one."""
+        lines: list[Readout] = []
+        for acquisition in acquisitions:
+            for readout in self.receive(acquisition):
+                joins = isinstance(readout, Readout) and self._settled and readout.kind is _IMAGING
+                if lines and not (joins and len(lines) < MOST_TOGETHER and _alike(lines[0], readout)):
+                    yield _together(lines)
+                    lines = []
+                if joins:
+                    lines.append(readout)
+                else:
+                    yield readout
+        if lines:
+            yield _together(lines)
 
     def finish(self) -> Iterator[Readout | Notice]:
         """Give what was held, and a summary of what was skipped or left out; a second call gives nothing."""
@@ -196,6 +215,24 @@ class Door:
         lines, self._first_lines = self._first_lines or [], None
         if looks_like_unflagged_epi(self._encoding, lines, self._tick):
             yield LOST_POLARITY
+
+
+def _alike(first: Readout, readout: Readout) -> bool:
+    """Tell whether two readouts may share a train."""
+    return (
+        readout.data.shape == first.data.shape
+        and readout.center_sample == first.center_sample
+        and readout.dwell == first.dwell
+        and readout.trajectory is None
+        and first.trajectory is None
+        and not (readout.flags ^ first.flags) & _REVERSE
+    )
+
+
+def _together(lines: list[Readout]) -> Train | Readout:
+    if len(lines) == 1:
+        return lines[0]
+    return Train([line.data for line in lines], tuple(lines))
 
 
 def _fault(readout: Readout, before: int, after: int, kind: Kind | None) -> str:

@@ -1,6 +1,6 @@
 """What flows down the chain: from one readout to a map of cerebral blood flow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from struct import Struct
@@ -102,6 +102,30 @@ class Readout:
 
 
 @dataclass(frozen=True, slots=True)
+class Train:
+    """Ordinary imaging lines that arrived together, so that they can be worked on together.
+
+    They have one number of coils and samples, one center and one dwell. A gadget that takes readouts but no trains is
+    given the readouts one by one.
+    """
+
+    data: Sequence[NDArray[np.complex64]]
+    """Of each line, shape ``(coils, samples)``; after the readout transform ``(coils, x)``."""
+    readouts: tuple[Readout, ...]
+    """The lines as they came, in the same order."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of each line."""
+        return self.data[0].shape
+
+    def split(self) -> Iterator[Readout]:
+        """Give the lines one by one."""
+        for data, readout in zip(self.data, self.readouts, strict=True):
+            yield readout.with_data(data)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Which volume of the scan something belongs to, and what that volume is."""
 
@@ -118,6 +142,8 @@ class Place:
     """Lines that never came; their k-space is zero."""
     flags: int = 0
     """MRD acquisition flags of the first line."""
+    dwell: float = 0.0
+    """Time of one sample of the first line, s; 0 where the scanner sends none."""
 
 
 @dataclass(frozen=True, slots=True)

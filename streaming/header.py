@@ -21,6 +21,8 @@ MOST_COILS = 1024
 
 _NAMESPACE = "http://www.ismrm.org/ISMRMRD"
 _TRAJECTORIES = ("cartesian", "epi", "radial", "goldenangle", "spiral", "other")
+_IN_SPACE = frozenset(("kspace_encode_step_1", "kspace_encode_step_2", "slice"))
+"""Counters whose limits span a matrix."""
 _ABOUT_THE_PATIENT = ("patientname", "patientid", "patientbirth", "birthdate")
 _PROTON_HZ_PER_T = 42.577478518e6
 """Gyromagnetic ratio of the proton / 2 pi, CODATA 2018."""
@@ -172,7 +174,7 @@ def _read_limits(encoding: Element, where: str, notes: list[str]) -> dict[str, L
         name = local_name(part).lower().replace("kspace_encoding", "kspace_encode")
         numbers = [_number(words(part, key)) for key in ("minimum", "maximum", "center")]
         low, high, center = (int(n) if n is not None and 0 <= n < 1 << 16 else None for n in numbers)
-        if low is None or high is None or high < low:
+        if low is None or high is None or high < low or (name in _IN_SPACE and high - low >= LARGEST_MATRIX):
             notes.append(f"{where}: the encodingLimits of {name} are not usable and are left out.")
         else:
             limits[name] = Limits(low, high, (low + high + 1) // 2 if center is None else center)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .connection import Connection, Site
 from .crew import Crew
+from .errors import ConfigError
 from .gate import Gate
 from .messages import Close, Text
 from .wire import encode
@@ -30,7 +31,10 @@ class Server:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        self._site.journals.mkdir(parents=True, exist_ok=True)
+        try:
+            self._site.journals.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"the folder for journals cannot be made: {error}") from error
         try:
             listener = await loop.create_server(self._connect, self._gate.host, self._gate.port)
             await self._crew.start()
@@ -43,7 +47,7 @@ class Server:
             await self._crew.close()
 
     def _connect(self) -> asyncio.BaseProtocol:
-        if len(self._connections) >= self._gate.most_scans:
+        if sum(connection.busy for connection in self._connections) >= self._gate.most_scans:
             return _Refusal(f"the server is busy with {self._gate.most_scans} scans; try again later")
         connection = Connection(self._site, self._crew, self._gate)
         self._connections.add(connection)
@@ -64,11 +68,14 @@ class Server:
 class _Refusal(asyncio.Protocol):
     """Says why there is no service, and closes."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, patience: float = 2.0) -> None:
         self._reason = reason
+        self._patience = patience
+        """How long the other end may go on sending, s; to close before it has read would take the words away."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  (a stream socket has no other)
         logger.warning("refused %s: %s", transport.get_extra_info("peername"), self._reason)
         transport.write(encode(Text(f"error: {self._reason}")) + encode(Close()))
-        transport.close()
+        transport.write_eof()
+        asyncio.get_running_loop().call_later(self._patience, transport.abort)

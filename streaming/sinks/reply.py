@@ -182,5 +182,5 @@ def _slope(name: MapName, data: NDArray[np.float32]) -> float:
 
 def _window(name: MapName, slope: float, pixels: NDArray[np.generic]) -> dict[str, str | list[str]]:
     """Give the display window in stored units, as whole numbers."""
-    width = round(100 / slope) if name in (MapName.CBF, MapName.CBF_STDERR) else max(1, int(np.max(pixels, initial=1)))
-    return {"WindowCenter": str(width // 2), "WindowWidth": str(width)}
+    width = round(100 / slope) if name in (MapName.CBF, MapName.CBF_STDERR) else int(np.max(pixels, initial=1))
+    return {"WindowCenter": str(width // 2), "WindowWidth": str(max(1, width))}

@@ -107,7 +107,10 @@ def test_a_subclass_is_taken_like_its_parent():
 
 @given(st.lists(st.integers(0, 3), max_size=4), st.integers(0, 5))
 def test_every_message_is_counted(counts, pushed):
-    class Repeat(Split):
+    @dataclass
+    class Repeat(Gadget):
+        count: int
+
         def process(self, message: Readout) -> Iterator[Readout]:
             yield from (message for _ in range(self.count))
 
@@ -122,7 +125,7 @@ def test_every_message_is_counted(counts, pushed):
 
 
 def test_a_gadget_is_charged_for_its_own_time_only():
-    class Slow(Split):
+    class Slow(Gadget):
         def process(self, message: Readout) -> Iterator[Readout]:
             sleep(0.01)
             yield message

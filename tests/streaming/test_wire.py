@@ -4,6 +4,7 @@ import io
 from contextlib import suppress
 from itertools import pairwise
 from struct import pack
+from typing import Any
 
 import ismrmrd
 import numpy as np
@@ -161,6 +162,7 @@ def test_a_truncated_message_stays_waiting(message, draw):
 def test_a_whole_message_is_not_copied(message):
     data = encode(Text("before")) + encode(message)
     *_, back = Decoder().receive(data)
+    assert isinstance(back, Acquisition | Image | Waveform | Array)
     assert np.shares_memory(back.data, np.frombuffer(data, np.uint8))
     if isinstance(back, Acquisition):
         assert np.shares_memory(back.trajectory, np.frombuffer(data, np.uint8))
@@ -246,7 +248,7 @@ def test_a_config_name_fills_1024_bytes():
 
 def fields_of(ours: np.void, theirs) -> None:
     """Compare a header with that of the ismrmrd package, field by field."""
-    for name in ours.dtype.names:
+    for name in ours.dtype.names or ():
         value = getattr(theirs, name)
         if name == "idx":
             fields_of(ours[name], value)
@@ -260,7 +262,7 @@ def written(theirs) -> bytes:
     return stream.getvalue()
 
 
-def read_by_ismrmrd(data: bytes):
+def read_by_ismrmrd(data: bytes) -> Any:  # Any: of the package
     (theirs,) = ProtocolDeserializer(io.BytesIO(data + encode(Close()))).deserialize()
     return theirs
 

@@ -1,0 +1,1 @@
+"""One step of the reconstruction per file; each can be used alone."""

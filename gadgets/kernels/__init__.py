@@ -1,0 +1,1 @@
+"""Compiled loops and FFT plans over plain arrays; they know nothing above them."""

@@ -1,0 +1,62 @@
+"""Putting lines of all coils into a plane of k-space."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+class Plane:
+    """One slice or partition of k-space, filling up line by line."""
+
+    def __init__(self, coils: int, rows: int, columns: int) -> None:
+        self._data = np.empty((coils, rows, columns), np.complex64)
+        self._hits = [0] * rows
+        self.seen: set[tuple[int, int]] = set()
+        """Distinct (row, average) that came."""
+
+    def add(self, line: NDArray[np.complex64], where: tuple[int, int]) -> bool:
+        """Add a line ``(coils, x)`` at (row, average); tell whether it could be used: every sample a finite number."""
+        flags, row = line.flags, where[0]
+        if not (flags.writeable and flags.c_contiguous and flags.aligned):
+            line = line.copy()  # the compiled loop takes plain arrays only; views of received bytes are not plain
+        if not store_line(line, self._data, row, self._hits[row] > 0):
+            return False
+        self._hits[row] += 1
+        self.seen.add(where)
+        return True
+
+    def averaged(self) -> NDArray[np.complex64]:
+        """Give the plane ``(coils, ky, x)``: the mean of what came for each row, zero where nothing did.
+
+        To be called once, at the end: the plane is given away.
+        """
+        for row, hits in enumerate(self._hits):
+            if hits == 0:
+                self._data[:, row] = 0
+            elif hits > 1:
+                self._data[:, row] /= hits
+        return self._data
+
+
+@njit(["boolean(complex64[:,::1], complex64[:,:,::1], int64, boolean)"], cache=True, nogil=True)
+def store_line(line: NDArray[np.complex64], plane: NDArray[np.complex64], row: int, add: bool) -> bool:
+    """Write a line ``(coils, x)`` into row ``row`` of a plane ``(coils, ky, x)``, or add it to what is there.
+
+    Tell whether every sample was finite; a line with NaN or infinity leaves the plane as it was.
+    """
+    for coil in range(line.shape[0]):
+        bits = line[coil].view(np.uint32)
+        odd = np.uint32(0)
+        for i in range(bits.shape[0]):  # an exponent of ones is NaN or infinity; integers compare in vectors
+            odd |= np.uint32((bits[i] & np.uint32(0x7F800000)) == np.uint32(0x7F800000))
+        if odd != 0:
+            return False
+    for coil in range(line.shape[0]):
+        target = plane[coil, row]
+        if add:
+            for x in range(line.shape[1]):
+                target[x] += line[coil, x]
+        else:
+            for x in range(line.shape[1]):
+                target[x] = line[coil, x]
+    return True

@@ -1,0 +1,77 @@
+"""Saying which volume is control, which label, which m0scan."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ..streaming.flow import KSpace, Level, Notice, Place
+from ..streaming.gadget import Gadget
+from ..streaming.scan import CounterRule, Labeling, Role, Scan
+
+
+@dataclass
+class AssignRole(Gadget):
+    """Says what each volume is: control, label, m0scan, or something else.
+
+    In this order: the ``aslcontext`` of the header (volume n is ``repetition == n``; where two volumes share a
+    repetition, n is the order of arrival), the configured rule, alternation with control first. Without any sign of
+    ASL the role is ``n/a``. Volumes that the rule calls dummies are dropped.
+    """
+
+    _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
+    _by_repetition: bool = field(default=True, init=False, repr=False)
+    _volume_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    _beyond: bool = field(default=False, init=False, repr=False)
+    _dropped: set[int] = field(default_factory=set, init=False, repr=False)
+
+    def start(self, scan: Scan) -> None:
+        """Take the labeling from the header."""
+        self._labeling = scan.labeling
+        self._by_repetition, self._volume_of, self._beyond, self._dropped = True, {}, False, set()
+
+    def process(self, message: KSpace) -> Iterator[KSpace | Notice]:
+        """Set the role of one slice or partition."""
+        place = message.place
+        n = self._number(place)
+        role: Role | None = Role.NOT_APPLICABLE
+        if self._labeling.context:
+            if n < len(self._labeling.context):
+                role = self._labeling.context[n]
+            elif not self._beyond:
+                self._beyond = True
+                yield Notice(
+                    f"Volume {n} comes after the {len(self._labeling.context)} that aslcontext lists: it and what "
+                    "follows are not used as control or label."
+                )
+        elif self._labeling.rule is not None:
+            role = _by_rule(self._labeling.rule, n, place)
+        elif self._labeling.stated:
+            role = Role.LABEL if n % 2 else Role.CONTROL
+        if role is None:
+            self._dropped.add(place.volume)
+            return
+        yield KSpace(message.data, replace(place, role=role), message.index, message.last)
+
+    def finish(self) -> Iterator[Notice]:
+        """Say how many dummies there were."""
+        if self._dropped:
+            yield Notice(f"{len(self._dropped)} leading dummy volumes were left out.", Level.INFO)
+
+    def _number(self, place: Place) -> int:
+        """Give the number of a volume in the scan: its repetition, as long as no two volumes share one."""
+        repetition = place.counters.repetition
+        if self._by_repetition and self._volume_of.setdefault(repetition, place.volume) != place.volume:
+            self._by_repetition = False
+        return repetition if self._by_repetition else place.volume
+
+
+def _by_rule(rule: CounterRule, n: int, place: Place) -> Role | None:
+    if n < rule.leading_dummies:
+        return None
+    if n < rule.leading_dummies + rule.leading_m0scan:
+        return Role.M0SCAN
+    if rule.counter.startswith("flag_"):
+        value = place.flags >> (int(rule.counter.removeprefix("flag_")) - 1) & 1
+    else:
+        value = getattr(place.counters, rule.counter)
+    value = value % rule.modulo if rule.modulo > 0 else value
+    return Role.LABEL if value == rule.label_value else Role.CONTROL

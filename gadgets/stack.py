@@ -1,0 +1,96 @@
+"""From slices to a volume."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..streaming.flow import Geometry, Level, Notice, Slab, Volume
+from ..streaming.gadget import Gadget
+from ..streaming.scan import Scan
+
+_OPEN = 3
+
+
+@dataclass
+class Stack(Gadget):
+    """Puts the slices of each volume together, in the order in which they lie in the body.
+
+    z grows along the slice direction: where the slice numbers run otherwise, the positions of the first complete volume
+    decide. A 3-D volume comes whole and is passed on. A slice that never came is zero, and its lines count as missing.
+    """
+
+    _slices: int = field(default=0, init=False, repr=False)
+    _order: tuple[int, ...] = field(default=(), init=False, repr=False)
+    _three_dimensional: bool = field(default=False, init=False, repr=False)
+    _open: dict[int, dict[int, Slab]] = field(default_factory=dict, init=False, repr=False)
+
+    def start(self, scan: Scan) -> None:
+        """Read from the header how many slices to expect; without an answer the first volume tells."""
+        limits = scan.encoding.limits.get("slice") if scan.encoding else None
+        self._three_dimensional = scan.three_dimensional
+        self._slices = limits.maximum - limits.minimum + 1 if limits is not None else 0
+        self._order, self._open = (), {}
+
+    def process(self, message: Slab) -> Iterator[Volume | Notice]:
+        """Add one slice; give the volume that it completes."""
+        if self._three_dimensional:
+            yield Volume(message.data, message.place)
+            return
+        number = message.place.volume
+        self._open.setdefault(number, {})[message.index] = message
+        if message.last:
+            yield from self._stack(self._open.pop(number))
+        while len(self._open) > _OPEN:
+            yield from self._stack(self._open.pop(min(self._open)))
+
+    def finish(self) -> Iterator[Volume | Notice]:
+        """Give what is left."""
+        for number in sorted(self._open):
+            yield from self._stack(self._open.pop(number))
+
+    def _stack(self, slabs: dict[int, Slab]) -> Iterator[Volume | Notice]:
+        count = self._slices = max(self._slices, max(slabs) + 1)
+        missing = sum(slab.place.missing for slab in slabs.values())
+        if len(self._order) != count:
+            if missing == 0 and len(slabs) == count:
+                self._order = _spatial_order(slabs)
+                if self._order != tuple(range(count)):
+                    yield Notice(
+                        "Slice numbers do not follow the slice direction: slices are sorted by position.", Level.INFO
+                    )
+            elif self._order or missing or len(slabs) < count:
+                self._order = ()
+        order = self._order or tuple(range(count))
+        first = next(iter(slabs.values()))
+        data = np.zeros((count, *first.data.shape[1:]), np.complex64)
+        for z, index in enumerate(order):
+            if index in slabs:
+                data[z] = slabs[index].data[0]
+        missing += (count - len(slabs)) * first.data.shape[1]
+        stamps = [slabs[index].place.time if index in slabs else 0.0 for index in order]
+        beginning = min((stamp for stamp in stamps if stamp > 0), default=0.0)
+        place = replace(first.place, time=beginning, missing=missing, geometry=_middle(list(slabs.values())))
+        yield Volume(data, place, tuple(stamps))
+
+
+def _along(slab: Slab) -> float:
+    geometry = slab.place.geometry
+    return float(np.dot(geometry.position, geometry.slice_direction))
+
+
+def _spatial_order(slabs: dict[int, Slab]) -> tuple[int, ...]:
+    """Sort slices along the slice direction of the first one; as numbered where positions do not tell them apart."""
+    numbered = sorted(slabs)
+    positions = [_along(slabs[index]) for index in numbered]
+    if len({round(position, 6) for position in positions}) < len(positions):
+        return tuple(numbered)
+    return tuple(index for _, index in sorted(zip(positions, numbered, strict=True)))
+
+
+def _middle(slabs: list[Slab]) -> Geometry:
+    """Give the geometry of a stack: the middle between its outermost slices."""
+    slabs = sorted(slabs, key=_along)
+    ends = np.array([slabs[0].place.geometry.position, slabs[-1].place.geometry.position])
+    x, y, z = ends.mean(axis=0).tolist()
+    return slabs[0].place.geometry._replace(position=(x, y, z))

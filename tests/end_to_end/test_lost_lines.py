@@ -1,0 +1,152 @@
+"""Lines that are lost, late, doubled or out of order: the pair is left out or whole, and the others are as ever."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from aslive.sim.anatomy import brain
+from aslive.sim.protocol import Order, Protocol
+from aslive.sim.scanner import Scanner
+from aslive.streaming.attributes import read_attributes
+from aslive.streaming.messages import Acquisition, Close, ConfigFile, Image, Message, Text
+from aslive.streaming.registry import Registry
+from aslive.streaming.session import Session
+from aslive.streaming.wire import Decoder, encode
+from aslive.streaming.worker import converse
+
+PAIRS = 4
+VOLUMES = 1 + 2 * PAIRS
+
+
+def reconstruct(messages: Iterable[Message]) -> list[Message]:
+    """Send a scan through a session of its own, as the bytes of the wire."""
+    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages, Close()))
+    replies = list(converse(pieces, Session(Registry()), Decoder()))
+    assert isinstance(replies[-1], Close)
+    return replies
+
+
+def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.generic]]:
+    """Give every map of a name, in order, shape ``(z, y, x)``."""
+    images = [reply for reply in replies if isinstance(reply, Image)]
+    return [image.data[0] for image in images if read_attributes(image.attributes)["aslive_map"] == [name]]
+
+
+def texts(replies: Iterable[Message]) -> str:
+    return "\n".join(reply.text for reply in replies if isinstance(reply, Text))
+
+
+class Noisy:
+    """A scan with noise, so that no pair is like another, cut into volumes."""
+
+    def __init__(self, three_dimensional: bool) -> None:
+        protocol = Protocol(
+            matrix=(12, 10, 3),
+            coils=2,
+            pairs=PAIRS,
+            three_dimensional=three_dimensional,
+            slice_order=Order.LINEAR if three_dimensional else Order.INTERLEAVED,
+        )
+        header, *lines, _ = Scanner(protocol, seed=3, anatomy=brain(protocol.grid)).messages()
+        readouts = [line for line in lines if isinstance(line, Acquisition)]
+        self.opening: list[Message] = [header, *readouts[: protocol.noise_readouts]]
+        lines = readouts[protocol.noise_readouts :]
+        self.lines_each = len(lines) // VOLUMES
+        self.volumes = [lines[start : start + self.lines_each] for start in range(0, len(lines), self.lines_each)]
+        self.whole = reconstruct(self.messages(self.volumes))
+        self.control, self.label = (np.stack(maps(self.whole, role)).astype(float) for role in ("control", "label"))
+        (deltam, *_), (cbf, *_) = maps(self.whole, "deltam"), maps(self.whole, "cbf")
+        self.scale = np.divide(cbf, deltam, out=np.zeros(cbf.shape), where=deltam != 0)
+
+    def messages(self, volumes: Sequence[Sequence[Message]]) -> list[Message]:
+        return [*self.opening, *(line for volume in volumes for line in volume)]
+
+    def assert_cbf_without(self, pair: int | None, replies: Sequence[Message]) -> None:
+        """Compare the last map with the mean over the other pairs of the undisturbed scan."""
+        found = maps(replies, "cbf")
+        kept = [number for number in range(PAIRS) if number != pair]
+        assert len(found) == len(kept)
+        difference = (self.control - self.label)[kept].mean(axis=0)
+        tolerance = 1e-4 * np.abs(self.scale).max() * np.abs(difference).max()
+        np.testing.assert_allclose(found[-1], self.scale * difference, rtol=1e-4, atol=tolerance)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["2D", "3D"])
+def noisy(request) -> Noisy:
+    return Noisy(request.param)
+
+
+volume_numbers = st.integers(1, VOLUMES - 1)
+shares = st.floats(0, 1, exclude_max=True)
+
+
+@settings(max_examples=15, deadline=None)
+@given(volume=volume_numbers, lost=st.sets(shares, min_size=1, max_size=29))
+def test_a_pair_that_lacks_lines_is_left_out_and_named(noisy, volume, lost):
+    numbers = {int(share * noisy.lines_each) for share in lost}
+    volumes = list(noisy.volumes)
+    volumes[volume] = [line for number, line in enumerate(volumes[volume]) if number not in numbers]
+    replies = reconstruct(noisy.messages(volumes))
+    pair = (volume - 1) // 2
+    noisy.assert_cbf_without(pair, replies)
+    if volumes[volume]:
+        assert f"Volume {volume} lacks {len(numbers)} of its {noisy.lines_each} lines" in texts(replies)
+        assert f"Pair {pair} is left out" in texts(replies)
+
+
+@pytest.mark.parametrize("volume", range(1, VOLUMES))
+def test_a_volume_that_never_came_takes_its_partner_with_it_and_no_other(noisy, volume):
+    volumes = [lines for number, lines in enumerate(noisy.volumes) if number != volume]
+    replies = reconstruct(noisy.messages(volumes))
+    noisy.assert_cbf_without((volume - 1) // 2, replies)
+    assert "partner" in texts(replies)
+
+
+@settings(max_examples=8, deadline=None)
+@given(volume=st.integers(0, VOLUMES - 1), random=st.randoms(use_true_random=False))
+def test_the_order_of_lines_in_a_volume_does_not_matter(noisy, volume, random):
+    volumes = list(noisy.volumes)
+    volumes[volume] = random.sample(volumes[volume], noisy.lines_each)
+    replies = reconstruct(noisy.messages(volumes))
+    for name in ("control", "label", "cbf", "cbf_stderr"):
+        np.testing.assert_array_equal(maps(replies, name), maps(noisy.whole, name))
+    assert "warning" not in texts(replies)
+
+
+@settings(max_examples=15, deadline=None)
+@given(volume=st.integers(0, VOLUMES - 1), line=shares, later=shares)
+def test_a_line_that_comes_twice_changes_nothing(noisy, volume, line, later):
+    lines = list(noisy.volumes[volume])
+    first = int(line * len(lines))
+    again = first + 1 + int(later * (len(lines) - first))
+    volumes = list(noisy.volumes)
+    volumes[volume] = [*lines[:again], lines[first], *lines[again:]]
+    replies = reconstruct(noisy.messages(volumes))
+    for name in ("m0scan", "control", "label", "cbf"):
+        np.testing.assert_allclose(maps(replies, name), maps(noisy.whole, name), rtol=1e-5)
+
+
+def test_a_line_that_comes_volumes_later_is_counted_and_left_out(noisy):
+    volumes = list(noisy.volumes)
+    volumes[5] = [noisy.volumes[2][4], *volumes[5]]
+    replies = reconstruct(noisy.messages(volumes))
+    noisy.assert_cbf_without(None, replies)
+    assert "1 lines came too late for their volume" in texts(replies)
+
+
+def test_an_m0scan_that_lacks_lines_is_not_used_and_the_map_stays_relative(noisy):
+    replies = reconstruct(noisy.messages([noisy.volumes[0][2:], *noisy.volumes[1:]]))
+    assert not maps(replies, "cbf")
+    assert len(maps(replies, "deltam")) == PAIRS
+    assert "The m0scan (volume 0) lacks 2 lines and is not used" in texts(replies)
+    assert "No absolute CBF, only the difference (deltam), for want of an m0scan" in texts(replies)
+
+
+def test_a_scan_that_is_stopped_in_the_middle_of_a_volume_keeps_what_was_whole(noisy):
+    replies = reconstruct(noisy.messages([*noisy.volumes[:-1], noisy.volumes[-1][:7]]))
+    noisy.assert_cbf_without(PAIRS - 1, replies)
+    assert f"Volume {VOLUMES - 1} lacks {noisy.lines_each - 7} of its {noisy.lines_each} lines" in texts(replies)

@@ -1,0 +1,132 @@
+"""What the tests of gadgets share: a line of gadgets without a chain, and readouts out of thin air."""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aslive.streaming.flow import Counters, Geometry, Kind, Place, Readout, Volume
+from aslive.streaming.gadget import Gadget
+from aslive.streaming.scan import Encoding, Labeling, LabelingType, Limits, Role, Scan
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
+
+
+def run_gadgets(gadgets: Sequence[Gadget], messages: Iterable[object], scan: Scan) -> list[object]:
+    """Push messages down a line of gadgets, depth first, and give all that comes out, the end included."""
+
+    def push(stage: int, message: object) -> Iterable[object]:
+        if stage == len(gadgets):
+            yield message
+        elif isinstance(message, gadgets[stage].takes()):
+            for made in gadgets[stage].process(message):
+                yield from push(stage + 1, made)
+        else:
+            yield from push(stage + 1, message)
+
+    for gadget in gadgets:
+        gadget.start(scan)
+    out = [made for message in messages for made in push(0, message)]
+    for stage, gadget in enumerate(gadgets):
+        for left in gadget.finish():
+            out.extend(push(stage + 1, left))
+    return out
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., list[object]]:
+    return run_gadgets
+
+
+@pytest.fixture(scope="session")
+def make_readout() -> Callable[..., Readout]:
+    def make(
+        data: NDArray,
+        kind: Kind = Kind.IMAGING,
+        flags: int = 0,
+        center: int | None = None,
+        time: float = 0.0,
+        dwell: float = 0.0,
+        z: float = 0.0,
+        **counters: int,
+    ) -> Readout:
+        header = bytearray(340)
+        struct.pack_into("<12f", header, 182, 0, 0, z * 1e3, 1, 0, 0, 0, 1, 0, 0, 0, 1)
+        data = np.asarray(data, np.complex64)
+        middle = data.shape[1] // 2 if center is None else center
+        return Readout(data, kind, Counters(**counters), flags, middle, time, dwell, bytes(header))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_scan() -> Callable[..., Scan]:
+    def make(
+        matrix: tuple[int, int, int] = (8, 6, 1),
+        recon: tuple[int, int, int] | None = None,
+        three_dimensional: bool = False,
+        limits: dict[str, tuple[int, int, int]] | None = None,
+        labeling: Labeling | None = None,
+        acceleration: tuple[int, int] = (1, 1),
+        **more: object,
+    ) -> Scan:
+        recon = recon or matrix
+        lengths = tuple(0.01 * size for size in matrix)
+        recon_lengths = tuple(0.01 * size for size in recon)
+        if limits is None:
+            limits = {"kspace_encode_step_1": (0, matrix[1] - 1, matrix[1] // 2)}
+            if three_dimensional:
+                limits["kspace_encode_step_2"] = (0, matrix[2] - 1, matrix[2] // 2)
+            else:
+                limits["slice"] = (0, matrix[2] - 1, 0)
+        encoded = matrix if three_dimensional else (*matrix[:2], 1)
+        encoding = Encoding(
+            encoded,
+            lengths,  # pyright: ignore[reportArgumentType] (three of them)
+            recon,
+            recon_lengths,  # pyright: ignore[reportArgumentType] (three of them)
+            {name: Limits(*values) for name, values in limits.items()},
+            acceleration=acceleration,
+        )
+        labeling = labeling or Labeling(mr_acquisition_type="3D" if three_dimensional else "2D")
+        return Scan((encoding,), labeling, **more)  # pyright: ignore[reportArgumentType] (fields of Scan)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_volume() -> Callable[..., Volume]:
+    def make(data: NDArray, role: Role, number: int, missing: int = 0, **more: object) -> Volume:
+        place = Place(number, Counters(repetition=number), 0.0, Geometry(), role, missing)
+        return Volume(np.asarray(data, np.complex64), place, **more)  # pyright: ignore[reportArgumentType] (slice_times)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pcasl() -> Callable[..., Labeling]:
+    """Make the labeling of a usual pCASL scan, with what is given changed."""
+
+    def make(**changes: object) -> Labeling:
+        usual: dict[str, object] = {
+            "arterial_spin_labeling_type": LabelingType.PCASL,
+            "context": (Role.M0SCAN, Role.CONTROL, Role.LABEL),
+            "labeling_duration": (1.8,),
+            "post_labeling_delay": (1.8,),
+            "labeling_efficiency": 0.85,
+            "background_suppression": False,
+            "mr_acquisition_type": "3D",
+        }
+        return Labeling(**(usual | changes))  # pyright: ignore[reportArgumentType] (fields of Labeling)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not DATA.is_dir():
+        pytest.skip(f"the shared data are not beside the checkout: {DATA}")
+    return DATA

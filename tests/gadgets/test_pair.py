@@ -1,0 +1,152 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aslive.gadgets.pair import Pair
+from aslive.streaming.flow import Counters, Difference, Level, Mask, Notice, Volume
+from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
+
+C, L, M = Role.CONTROL, Role.LABEL, Role.M0SCAN
+SHAPE = (2, 8, 8)
+BLOOD = 1.0
+
+
+def image(role, seed, phase=0.0):
+    """Tissue of about 100, blood of 1 less in the label, noise."""
+    rng = np.random.default_rng(seed)
+    noise = 0.1 * (rng.standard_normal(SHAPE) + 1j * rng.standard_normal(SHAPE))
+    return (100 - (BLOOD if role is L else 0)) * np.exp(1j * phase) + noise
+
+
+def volumes(make_volume, roles, **more):
+    return [make_volume(image(role, n), role, n, **more) for n, role in enumerate(roles)]
+
+
+def context(*roles):
+    return Scan(labeling=Labeling(context=roles))
+
+
+def differences(out):
+    return [m for m in out if isinstance(m, Difference)]
+
+
+def warned(out, level=Level.WARNING):
+    return [m.text for m in out if isinstance(m, Notice) and m.level is level]
+
+
+@pytest.mark.parametrize(
+    ("roles", "pairs"),
+    [
+        ((C, L, C, L), 2),
+        ((L, C, L, C), 2),
+        ((M, C, L, L, C), 2),
+        ((C, C, L, L), 2),
+        ((M, L, C, M, C, L), 2),
+        ((C, L, C), 1),
+    ],
+)
+def test_neighbours_make_pairs_in_any_order(run, make_volume, roles, pairs):
+    made = differences(run([Pair()], volumes(make_volume, roles), context(*roles)))
+    assert len(made) == pairs
+    for difference in made:
+        assert difference.data.mean() == pytest.approx(BLOOD, abs=0.05)
+        assert difference.data.dtype == np.float32
+    assert [difference.pair for difference in made] == list(range(pairs))
+
+
+@given(lost=st.sets(st.integers(0, 9), max_size=5))
+def test_nothing_is_paired_across_a_lost_volume(run, make_volume, lost):
+    roles = (C, L) * 5
+    given_ = [volume for volume in volumes(make_volume, roles) if volume.place.volume not in lost]
+    made = differences(run([Pair()], given_, context(*roles)))
+    assert [d.pair for d in made] == [n for n in range(5) if not {2 * n, 2 * n + 1} & lost]
+
+
+def test_a_lost_partner_is_said(run, make_volume):
+    given_ = [v for v in volumes(make_volume, (C, L) * 9) if v.place.volume not in (1, 3)]
+    rule = Scan(labeling=Labeling(rule=CounterRule("repetition")))
+    assert any("lost" in text for text in warned(run([Pair()], given_, rule)))
+
+
+@pytest.mark.parametrize("spoilt", [0, 1])
+def test_an_incomplete_volume_makes_no_pair(run, make_volume, spoilt):
+    given_ = volumes(make_volume, (C, L, C, L))
+    given_[spoilt] = replace(given_[spoilt], place=replace(given_[spoilt].place, missing=2))
+    scan = context(C, L, C, L)
+    out = run([Pair()], given_, scan)
+    assert [d.pair for d in differences(out)] == [1]
+    assert sum(isinstance(m, Notice) for m in out) == 1
+    assert sum(isinstance(m, Volume) for m in out) == 4
+    assert len(differences(run([Pair(allow_incomplete=True)], given_, scan))) == 2
+
+
+def test_the_difference_goes_before_the_volume_that_completes_it(run, make_volume):
+    out = run([Pair()], volumes(make_volume, (C, L)), context(C, L))
+    assert [type(m) for m in out] == [Volume, Difference, Volume]
+
+
+def test_control_and_label_may_share_a_repetition(run, make_volume, make_scan):
+    given_ = []
+    for n, role in enumerate((C, L) * 4):
+        volume = make_volume(image(role, n), role, n)
+        given_.append(replace(volume, place=replace(volume.place, counters=Counters(repetition=n // 2, set=n % 2))))
+    limits = {"repetition": (0, 3, 0)}
+    scan = make_scan(limits=limits, labeling=Labeling(rule=CounterRule("set")))
+    assert len(differences(run([Pair()], given_, scan))) == 4
+    del given_[3]  # the label of the second pair
+    left = [replace(volume, place=replace(volume.place, volume=n)) for n, volume in enumerate(given_)]
+    made = differences(run([Pair()], left, scan))
+    assert [d.data.mean() > 0.9 for d in made] == [True] * 3
+
+
+@pytest.mark.parametrize("first", [C, L])
+def test_where_roles_only_alternate_the_first_pair_tells_them(run, make_volume, first):
+    second = L if first is C else C
+    true = (first, second) * 3
+    named = (C, L) * 3  # as AssignRole guesses
+    given_ = [make_volume(image(role, n), name, n) for n, (role, name) in enumerate(zip(true, named, strict=True))]
+    scan = Scan(labeling=Labeling(arterial_spin_labeling_type=LabelingType.PCASL))
+    mask = Mask(np.ones(SHAPE, bool))
+    out = run([Pair()], [mask, *given_], scan)
+    assert [d.data.mean() > 0.9 for d in differences(out)] == [True] * 3
+    assert [m.place.role for m in out if isinstance(m, Volume)] == list(true)
+    assert len(warned(out)) == 1
+
+
+def test_stated_roles_are_never_changed_but_a_swap_is_an_alarm(run, make_volume):
+    true, stated = (L, C) * 3, (C, L) * 3
+    given_ = [make_volume(image(role, n), name, n) for n, (role, name) in enumerate(zip(true, stated, strict=True))]
+    out = run([Pair()], given_, context(*stated))
+    assert [d.data.mean() < -0.9 for d in differences(out)] == [True] * 3
+    assert len(warned(out, Level.ERROR)) == 1
+    assert not warned(run([Pair()], volumes(make_volume, (C, L) * 3), context(*(C, L) * 3)), Level.ERROR)
+
+
+def test_complex_subtraction_sees_blood_where_tissue_is_suppressed_or_inverted(run, make_volume):
+    rng = np.random.default_rng(0)
+    ramp = np.exp(1j * np.linspace(0, 2, SHAPE[2]))  # a phase that varies slowly over the image
+    for tissue in (5.0, -5.0):
+        noise = [0.01 * rng.standard_normal(SHAPE) for _ in range(2)]
+        given_ = [
+            make_volume((tissue + noise[0]) * ramp, C, 0),
+            make_volume((tissue - BLOOD * np.sign(tissue) + noise[1]) * ramp, L, 1),
+        ]
+        (made,) = differences(run([Pair(subtraction="complex")], given_, context(C, L)))
+        assert made.data.mean() == pytest.approx(BLOOD, rel=0.02)
+        assert made.complex_subtraction
+
+
+def test_complex_and_magnitude_agree_at_high_signal(run, make_volume):
+    given_ = volumes(make_volume, (L, C))
+    one, other = (
+        differences(run([Pair(subtraction=kind)], given_, context(L, C)))[0].data for kind in ("complex", "magnitude")
+    )
+    np.testing.assert_allclose(one, other, atol=0.02)
+
+
+def test_other_volumes_pass_by(run, make_volume):
+    given_ = volumes(make_volume, (M, Role.NOT_APPLICABLE))
+    assert run([Pair()], given_, context(M, Role.NOT_APPLICABLE)) == given_

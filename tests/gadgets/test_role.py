@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aslive.gadgets.role import AssignRole
+from aslive.streaming.flow import Counters, Geometry, KSpace, Notice, Place
+from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
+
+C, L, M, N = Role.CONTROL, Role.LABEL, Role.M0SCAN, Role.NOT_APPLICABLE
+
+
+def planes(*counters, flags=()):
+    flags = flags or (0,) * len(counters)
+    places = [Place(n, c, 0.0, Geometry(), flags=f) for n, (c, f) in enumerate(zip(counters, flags, strict=True))]
+    return [KSpace(np.zeros((1, 1, 2, 2), np.complex64), place, i, i == 1) for place in places for i in (0, 1)]
+
+
+def roles(run, messages, labeling):
+    out = run([AssignRole()], messages, Scan(labeling=labeling))
+    return [m.place.role for m in out if isinstance(m, KSpace) and m.last]
+
+
+def test_the_context_goes_by_repetition(run):
+    order = planes(*(Counters(repetition=n) for n in (0, 1, 3, 4)))  # volume 2 was lost
+    assert roles(run, order, Labeling(context=(M, L, C, L, C))) == [M, L, L, C]
+
+
+def test_the_context_goes_by_order_where_repetitions_stand_still(run):
+    assert roles(run, planes(*[Counters()] * 4), Labeling(context=(M, C, L, C))) == [M, C, L, C]
+
+
+def test_a_volume_beyond_the_context_is_not_used_and_that_is_said_once(run):
+    messages = planes(*(Counters(repetition=n) for n in range(4)))
+    out = run([AssignRole()], messages, Scan(labeling=Labeling(context=(C, L))))
+    assert [m.place.role for m in out if isinstance(m, KSpace)] == [C, C, L, L, N, N, N, N]
+    assert sum(isinstance(m, Notice) for m in out) == 1
+
+
+@pytest.mark.parametrize("counter", ["set", "average", "contrast", "phase", "segment", "user_3", "repetition"])
+def test_the_rule_reads_its_counter(run, counter):
+    order = planes(*(Counters(**{counter: n}) for n in (0, 1, 2, 3)))
+    assert roles(run, order, Labeling(rule=CounterRule(counter))) == [C, L, C, L]
+    assert roles(run, order, Labeling(rule=CounterRule(counter, label_value=0))) == [L, C, L, C]
+    assert roles(run, order, Labeling(rule=CounterRule(counter, label_value=3, modulo=0))) == [C, C, C, L]
+
+
+def test_the_rule_reads_a_flag(run):
+    order = planes(*[Counters()] * 2, flags=(0, 1 << 56))
+    assert roles(run, order, Labeling(rule=CounterRule("flag_57"))) == [C, L]
+
+
+def test_leading_dummies_are_dropped_and_leading_m0scans_named(run):
+    order = planes(*(Counters(repetition=n) for n in range(5)))
+    rule = CounterRule("repetition", leading_dummies=1, leading_m0scan=2)
+    assert roles(run, order, Labeling(rule=rule)) == [M, M, L, C]
+
+
+def test_without_a_rule_roles_alternate(run):
+    order = planes(*(Counters(repetition=n) for n in range(3)))
+    assert roles(run, order, Labeling(arterial_spin_labeling_type=LabelingType.PCASL)) == [C, L, C]
+
+
+def test_a_scan_that_is_no_asl_has_no_roles(run):
+    assert roles(run, planes(Counters(), Counters(repetition=1)), Labeling()) == [N, N]
+
+
+def test_all_planes_of_a_volume_have_its_role(run):
+    out = run([AssignRole()], planes(Counters(), Counters()), Scan(labeling=Labeling(context=(L, C))))
+    assert [m.place.role for m in out] == [L, L, C, C]
+    assert replace(out[0].place, role=N) == planes(Counters())[0].place
