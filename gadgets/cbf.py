@@ -18,6 +18,7 @@ _EFFICIENCY = {LabelingType.CASL: 0.68, LabelingType.PCASL: 0.85, LabelingType.P
 _PER_PULSE = 0.95  # what one background-suppression pulse leaves of the label
 _LONG_TR = 5.0  # s; from here on M0 counts as recovered
 _TIMING_TOLERANCE = 0.01  # s between stated and measured slice times
+_MANY_HOLES = 0.05  # of the brain mask; a few are usual, where the mask closes gaps that hold no tissue
 _UNITS = "mL/100g/min"
 
 
@@ -29,8 +30,9 @@ class CBF(Gadget):
     (Alsop et al., MRM 73:102 (2015), eq. 1), for PASL with QUIPSS II, QUIPSS or Q2TIPS ``K = 6000 lambda exp(TI_z /
     T1b) / (2 alpha TI1)`` (eq. 3); in 2-D the delay grows from slice to slice. M0 is the mean m0scan, or where there
     is none and background suppression is stated to be off the mean control, divided by ``1 - exp(-TR / T1t)`` if TR <
-    5 s. What is missing for absolute flow is said once, and only ``deltam`` goes out. CBF is computed wherever M0 >
-    0, outside of the brain as well, and NaN elsewhere. Each map carries its constants and where they came from.
+    5 s. What is missing for absolute flow is said once, and only ``deltam`` goes out. Where M0 is
+    below ``m0_floor`` there is no tissue, only noise over noise: there CBF is NaN. Each map carries its constants and
+    where they came from.
     """
 
     partition_coefficient: float = 0.9
@@ -45,6 +47,8 @@ class CBF(Gadget):
     or 0.98 (PASL), times 0.95 for each background-suppression pulse."""
     m0_smoothing: float = 0.0
     """Full width at half maximum of the smoothing of M0, voxels; 0 for none."""
+    m0_floor: float = 0.05
+    """Share of the 98th percentile of M0 below which there is no tissue, and CBF is NaN; 0 for none."""
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
     _scan: Scan = field(default_factory=Scan, init=False, repr=False)
@@ -62,7 +66,7 @@ class CBF(Gadget):
         """Gather the constants, and note what is missing."""
         self._scan, self._labeling = scan, scan.labeling
         self._constants, self._missing, self._remarks, self._said = {}, [], [], set()
-        self._m0scan, self._control = RunningM0(self.m0_smoothing), RunningM0(self.m0_smoothing)
+        self._m0scan, self._control = (RunningM0(self.m0_smoothing, self.m0_floor) for _ in range(2))
         self._slice_times, self._mask, self._latest = (), None, None
         self._collect_constants()
 
@@ -234,7 +238,8 @@ class CBF(Gadget):
         inside = self._mask if self._mask is not None and self._mask.shape == shape else None
         holes = int(np.count_nonzero(~(m0[inside] > 0))) if inside is not None else 0
         if holes:
-            yield from self._say("holes", f"M0 is not positive in {holes} voxels of the brain: CBF is NaN there.")
+            level = Level.WARNING if holes > _MANY_HOLES * np.count_nonzero(inside) else Level.INFO
+            yield from self._say("holes", f"M0 is too dark in {holes} voxels of the brain: CBF is NaN there.", level)
 
     def _m0(self, shape: tuple[int, ...]) -> tuple[NDArray[np.float32] | None, dict[str, Constant]]:
         """Give the M0 of tissue as it would be after a long wait, and the constants with what was done to it."""

@@ -1,7 +1,9 @@
 """Collecting lines until a slice, a partition, a volume is complete."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from ..streaming.errors import DataError
 from ..streaming.flow import Counters, Geometry, Kind, KSpace, Level, Notice, Place, Readout, Train
 from ..streaming.gadget import Gadget
 from ..streaming.scan import Encoding, Scan
+from .kernels.filling import Filling
 from .kernels.grid import Grid, learned_grid, stated_grid
 from .kernels.lines import Plane
 
@@ -16,38 +19,20 @@ _GATHERED = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
 _KEY = ("repetition", "set", "contrast", "phase")
 _LINE = "kspace_encode_step_1"
 _NEVER_IN_THE_KEY = (_LINE, "kspace_encode_step_2", "slice")
+_LINES_UNKNOWN = (
+    "The header does not say which lines to expect: the first volume ends when the counters change, and the others are "
+    "expected to be like it."
+)
+_OUTSIDE = "did not fit into the k-space and were left out"
+_LATE = "came too late for their volume and were left out"
+_SPOILT = "held values that are no numbers, and count as missing"
+_MOST_LINES = 4096  # along any axis; where the header says nothing, a stray counter must not be believed
 _OPEN = 2  # volumes in work: control and label of an interleaved segmented scan
 _REMEMBERED = 4  # volumes that were given up, whose late lines are told from a new volume
 
 Key = tuple[int, ...]
 Line = tuple[int, tuple[int, int]]
 """Plane, and (row, average) in it."""
-
-
-@dataclass(slots=True)
-class _Volume:
-    """One volume, filling up."""
-
-    number: int
-    key: Key
-    place: Place
-    first: Line
-    again: bool
-    """Whether its counters are those of an earlier volume."""
-    planes: dict[int, Plane] = field(default_factory=dict)
-    places: dict[int, Place] = field(default_factory=dict)
-    done: dict[int, set[tuple[int, int]]] = field(default_factory=dict)
-    """Planes that went out, with the lines they had."""
-
-    def seen(self, index: int) -> set[tuple[int, int]]:
-        """Which lines of a plane came."""
-        plane = self.planes.get(index)
-        return plane.seen if plane is not None else self.done.get(index, set())
-
-    @property
-    def lines(self) -> int:
-        """How many distinct lines came."""
-        return sum(len(plane.seen) for plane in self.planes.values()) + sum(map(len, self.done.values()))
 
 
 @dataclass
@@ -77,16 +62,14 @@ class Gather(Gadget):
     _held: list[Readout] | None = field(default=None, init=False, repr=False)
     _held_bytes: int = field(default=0, init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _open: dict[Key, _Volume] = field(default_factory=dict, init=False, repr=False)
-    _given_up: dict[Key, _Volume] = field(default_factory=dict, init=False, repr=False)
+    _open: dict[Key, Filling[Place]] = field(default_factory=dict, init=False, repr=False)
+    _given_up: dict[Key, Filling[Place]] = field(default_factory=dict, init=False, repr=False)
     _keys: set[Key] = field(default_factory=set, init=False, repr=False)
     _repeats: bool = field(default=False, init=False, repr=False)
     _geometry: dict[int, Geometry] = field(default_factory=dict, init=False, repr=False)
     _count: int = field(default=0, init=False, repr=False)
     _came_before: int = field(default=-1, init=False, repr=False)
-    _outside: int = field(default=0, init=False, repr=False)
-    _late: int = field(default=0, init=False, repr=False)
-    _spoilt: int = field(default=0, init=False, repr=False)
+    _faults: Counter[str] = field(default_factory=Counter, init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
         """Read from the header what k-space to expect."""
@@ -104,7 +87,7 @@ class Gather(Gadget):
         self._repeats = repetition is not None and repetition[1] > repetition[0]
         self._learned, self._held, self._held_bytes, self._shape = False, [], 0, ()
         self._open, self._given_up, self._keys, self._geometry = {}, {}, set(), {}
-        self._count = self._outside = self._late = self._spoilt = 0
+        self._count, self._faults = 0, Counter()
         self._came_before = -1
 
     def process(self, message: Readout | Train) -> Iterator[KSpace | Readout | Notice]:
@@ -127,28 +110,37 @@ class Gather(Gadget):
             yield from self._store(message, self._grid)
 
     def _take_train(self, train: Train) -> Iterator[KSpace | Readout | Notice]:
-        """Take lines as ``process`` does, but ask less about one that goes on with the plane of the line before it."""
-        plain = self._held is None and train.shape == self._shape
-        volume, plane, index, average, before = None, None, 0, 0, None
-        for data, readout in zip(train.data, train.readouts, strict=True):
-            grid, counters = self._grid, readout.counters
-            if plane is not None and volume is not None and grid is not None and before is not None:
-                row = grid.lines.row(counters[0])
-                goes_on = counters[1:] == before.counters[1:] and not (readout.flags ^ before.flags) & self._key_flag
-                if goes_on and row is not None and (row, average) not in plane.seen:
-                    if not plane.add(data, (row, average)):
-                        yield from self._count_spoilt(volume)
-                    elif len(plane.seen) == grid.expected:
-                        yield from self._complete(volume, index, grid)
-                        plane = None
-                    continue
-            yield from self.process(readout.with_data(data))
-            before, plane, grid = readout, None, self._grid
-            volume = self._open.get(self._key(readout)) if plain and grid is not None else None
-            line = grid.locate(*self._counted(readout)) if volume is not None and grid is not None else None
-            if volume is not None and line is not None:
-                index, average = line[0], line[1][1]
-                plane = volume.planes.get(index)
+        """Take lines as ``process`` does, but together where they plainly go on with the plane of the line before."""
+        counters = train.counters
+        turns = np.flatnonzero((counters[1:, 1:] != counters[:-1, 1:]).any(axis=1)) + 1  # where more than ky changes
+        for begin, end in pairwise((0, *turns.tolist(), len(counters))):
+            yield from self.process(train.readout(begin))
+            following = range(begin + 1, end)
+            together = yield from self._go_on(train, following, counters[begin + 1 : end, 0].tolist())
+            for number in () if together else following:
+                yield from self.process(train.readout(number))
+
+    def _go_on(
+        self, train: Train, following: range, steps: list[int]
+    ) -> Generator[KSpace | Readout | Notice, None, bool]:
+        """Store lines that go on with an open plane, each the first of its row; tell whether they are such lines."""
+        grid, before = self._grid, train.readout(following.start - 1)
+        volume = self._open.get(self._key(before))
+        if grid is None or volume is None or self._held is not None or self._key_flag or not steps:
+            return False
+        line = grid.locate(*self._counted(before))
+        plane = volume.planes.get(line[0]) if line is not None else None
+        if line is None or plane is None or train.data.shape[1:] != self._shape:
+            return False
+        rows = [grid.lines.row(step) for step in steps]
+        index, average = line[0], line[1][1]
+        if len(plane.seen) + len(rows) > grid.expected:
+            return False
+        if not plane.add_first(train.data[following.start : following.stop], rows, average):
+            return False
+        if len(plane.seen) == grid.expected:
+            yield from self._complete(volume, index, grid)
+        return True
 
     def finish(self) -> Iterator[KSpace | Notice]:
         """Release what is open, and say what was left out."""
@@ -156,13 +148,8 @@ class Gather(Gadget):
             yield from self._learn(self._held)
         for key in list(self._open):
             yield from self._release(self._open.pop(key))
-        for count, words in (
-            (self._outside, "did not fit into the k-space and were left out"),
-            (self._late, "came too late for their volume and were left out"),
-            (self._spoilt, "held values that are no numbers, and count as missing"),
-        ):
-            if count:
-                yield Notice(f"{count} lines {words}.")
+        for fault, count in self._faults.items():
+            yield Notice(f"{count} lines {fault}.")
 
     # What to expect.
 
@@ -183,18 +170,13 @@ class Gather(Gadget):
 
     def _announce(self) -> Iterator[Notice]:
         if self._encoding and max(self._encoding.acceleration) > 1:
-            along_y, along_z = self._encoding.acceleration
-            yield Notice(
-                f"The scan skips lines (acceleration {along_y} x {along_z}), and this chain cannot fill them in: its "
-                "images will be folded. Ask for a chain with GRAPPA.",
-                Level.ERROR,
+            factors = " x ".join(map(str, self._encoding.acceleration))
+            text = (
+                f"The scan skips lines (acceleration {factors}); no gadget here fills them in: its images are folded."
             )
+            yield Notice(text, Level.ERROR)
         if self._grid is None:
-            yield Notice(
-                "The header does not say which lines to expect: the first volume ends when the counters change, and "
-                "the others are expected to be like it.",
-                Level.INFO,
-            )
+            yield Notice(_LINES_UNKNOWN, Level.INFO)
         else:
             self._check_size(self._grid)
 
@@ -202,13 +184,15 @@ class Gather(Gadget):
         coils, columns = self._shape
         needed = _OPEN * 8 * coils * columns * grid.lines.size * grid.planes.size
         if needed > self.max_bytes:
-            raise DataError(
-                f"Volumes of {coils} coils x {grid.planes.size} x {grid.lines.size} x {columns} samples need "
-                f"{needed / 1e9:.1f} GB; max_bytes allows {self.max_bytes / 1e9:.1f} GB. Is the header right?"
-            )
+            size = f"{coils} coils x {grid.planes.size} x {grid.lines.size} x {columns} samples"
+            limit = f"max_bytes allows {self.max_bytes / 1e9:.1f} GB"
+            raise DataError(f"Volumes of {size} need {needed / 1e9:.1f} GB; {limit}. Is the header right?")
 
     def _hold(self, message: Readout) -> Iterator[KSpace | Notice]:
         """Hold the lines of the first volume until another volume begins: other counters, or its first line again."""
+        if max(self._counted(message)) >= _MOST_LINES:
+            yield from self._leave_out(message, f"has a counter of {_MOST_LINES} or more")
+            return
         held = self._held = self._held or []
         again = held and self._counted(held[0]) == self._counted(message) != self._counted(held[-1])
         if held and (again or self._key(message) != self._key(held[0])):
@@ -218,23 +202,19 @@ class Gather(Gadget):
             return
         self._held_bytes += message.data.nbytes
         if self._held_bytes > self.max_bytes:
-            raise DataError(
-                f"No volume came to its end within {self.max_bytes / 1e9:.1f} GB of lines (max_bytes), and the header "
-                "does not say which lines to expect."
-            )
+            limit = f"{self.max_bytes / 1e9:.1f} GB of lines (max_bytes)"
+            raise DataError(f"No volume came to its end within {limit}, and the header does not say where it ends.")
         held.append(message)
 
     def _learn(self, held: list[Readout]) -> Iterator[KSpace | Notice]:
         """Learn the grid from the lines that were held, and let them go as one volume."""
         self._held, self._learned = None, True
-        centers = (limits[2] if limits else None for limits in map(self._limits, (_LINE, self._plane_name)))
+        lines, planes = self._limits(_LINE), self._limits(self._plane_name)
+        centers = lines[2] if lines else None, planes[2] if planes else None
         grid = self._grid = learned_grid(*self._matrix(), *centers, map(self._counted, held))
         self._check_size(grid)
-        yield Notice(
-            f"Learned from the first volume: {grid.planes.count} x {grid.expected} lines, on a grid of "
-            f"{grid.lines.size} rows.",
-            Level.INFO,
-        )
+        learned = f"{grid.planes.count} x {grid.expected} lines, on a grid of {grid.lines.size} rows"
+        yield Notice(f"Learned from the first volume: {learned}.", Level.INFO)
         volume = None
         for message in held:
             line = grid.locate(*self._counted(message))
@@ -270,7 +250,9 @@ class Gather(Gadget):
             and self._repeated(volume, line, grid)
         ):
             if self._told_apart:
-                yield from self._count_late(volume)
+                yield from self._tell(
+                    _LATE, f"Volume {volume.number}: a line came when its slice or partition had gone out."
+                )
                 return
             yield from self._release(self._open.pop(key))
             self._given_up.pop(key, None)
@@ -278,14 +260,16 @@ class Gather(Gadget):
         if volume is None:
             given_up = self._given_up.get(key)
             if given_up is not None and line[1] not in given_up.seen(line[0]):
-                yield from self._count_late(given_up)
+                yield from self._tell(
+                    _LATE, f"Volume {given_up.number}: a line came when its slice or partition had gone out."
+                )
                 return
             while len(self._open) >= _OPEN:
                 yield from self._release(self._open.pop(next(iter(self._open))))
             volume = self._begin(message, line)
         plane = self._add(volume, line, message)
         if plane is None:
-            yield from self._count_spoilt(volume)
+            yield from self._tell(_SPOILT, f"A line of volume {volume.number} holds values that are no numbers.")
         elif len(plane.seen) == grid.expected:
             yield from self._complete(volume, line[0], grid)
         elif self._held is not None:
@@ -296,18 +280,18 @@ class Gather(Gadget):
         """Whether the counters tell volumes apart."""
         return self._repeats or len(self._keys) > 1
 
-    def _repeated(self, volume: _Volume, line: Line, grid: Grid) -> bool:
+    def _repeated(self, volume: Filling[Place], line: Line, grid: Grid) -> bool:
         """Whether a line cannot be of this volume: its plane went out, or the next volume begins with it."""
         if line[0] in volume.done:
             return True
         return not self._told_apart and line[1] in volume.seen(line[0]) and 2 * volume.lines > grid.total
 
-    def _begin(self, message: Readout, line: Line) -> _Volume:
+    def _begin(self, message: Readout, line: Line) -> Filling[Place]:
         key, number = self._key(message), self._count
         place = Place(
             number, message.counters, message.time, message.geometry, flags=message.flags, dwell=message.dwell
         )
-        volume = _Volume(number, key, place, line, again=key in self._keys)
+        volume = Filling(number, key, place, line, again=key in self._keys)
         self._repeats = self._repeats or any(key[0] != other[0] for other in self._keys)
         self._keys.add(key)
         self._given_up.pop(key, None)
@@ -315,7 +299,7 @@ class Gather(Gadget):
         self._open[key] = volume
         return volume
 
-    def _add(self, volume: _Volume, line: Line, message: Readout) -> Plane | None:
+    def _add(self, volume: Filling[Place], line: Line, message: Readout) -> Plane | None:
         """Put a line into its plane; None where it holds values that are no numbers."""
         index, where = line
         plane = volume.planes.get(index)
@@ -325,7 +309,7 @@ class Gather(Gadget):
             return None
         return plane
 
-    def _begin_plane(self, volume: _Volume, index: int, message: Readout | None) -> Plane:
+    def _begin_plane(self, volume: Filling[Place], index: int, message: Readout | None) -> Plane:
         """Make an empty plane; in 2-D its place is that of its own first line, if it has one."""
         coils, columns = self._shape
         place = volume.place
@@ -346,7 +330,7 @@ class Gather(Gadget):
         plane = volume.planes[index] = Plane(coils, self._grid.lines.size if self._grid else 0, columns)
         return plane
 
-    def _complete(self, volume: _Volume, index: int, grid: Grid) -> Iterator[KSpace | Notice]:
+    def _complete(self, volume: Filling[Place], index: int, grid: Grid) -> Iterator[KSpace | Notice]:
         """Let a complete plane go, and with the last one the volume."""
         self._held = None
         last = len(volume.done) + 1 == grid.planes.count
@@ -359,14 +343,16 @@ class Gather(Gadget):
 
     # What goes wrong.
 
+    def _tell(self, fault: str, text: str) -> Iterator[Notice]:
+        """Say something the first time, and count it always."""
+        self._faults[fault] += 1
+        if self._faults[fault] == 1:
+            yield Notice(text)
+
     def _leave_out(self, message: Readout, words: str) -> Iterator[Notice]:
-        self._outside += 1
-        if self._outside == 1:
-            ky, kz, average, number = message.counters[:4]
-            yield Notice(
-                f"A line (ky {ky}, kz {kz}, slice {number}, average {average}) {words}: it and others like it are "
-                "left out."
-            )
+        ky, kz, average, number = message.counters[:4]
+        line = f"A line (ky {ky}, kz {kz}, slice {number}, average {average})"
+        yield from self._tell(_OUTSIDE, f"{line} {words}: it and others like it are left out.")
 
     def _outside_of(self, message: Readout, grid: Grid) -> Iterator[KSpace | Notice]:
         if self._held is not None and grid.understates(*self._counted(message)):
@@ -378,29 +364,19 @@ class Gather(Gadget):
             return
         yield from self._leave_out(message, "lies outside of the k-space that is expected")
 
-    def _count_late(self, volume: _Volume) -> Iterator[Notice]:
-        self._late += 1
-        if self._late == 1:
-            yield Notice(f"A line of volume {volume.number} came when its slice or partition had gone out: left out.")
-
-    def _count_spoilt(self, volume: _Volume) -> Iterator[Notice]:
-        self._spoilt += 1
-        if self._spoilt == 1:
-            yield Notice(f"A line of volume {volume.number} holds values that are no numbers: it is missing.")
-
-    def _release(self, volume: _Volume) -> Iterator[KSpace | Notice]:
+    def _release(self, volume: Filling[Place]) -> Iterator[KSpace | Notice]:
         """Let a volume go that will not become complete."""
         grid, came = self._grid, volume.lines
         if grid is None:
             return
         self._held = None
         if volume.again and 2 * came < grid.total and self._repeats:
-            self._late += came  # copies of lines of a volume that went out long ago; no volume
+            self._faults[_LATE] += came  # copies of lines of a volume that went out long ago; no volume
             return
         self._given_up[volume.key] = volume
         while len(self._given_up) > _REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
-        lacking = [index for index in grid.plane_rows if len(volume.seen(index)) < grid.expected]
+        lacking = volume.lacking(grid)
         name = "partition" if self._three_dimensional else "slice"
         listed = ", ".join(map(str, lacking[:8])) + (", ..." if len(lacking) > 8 else "")
         if lacking:  # none where what is expected changed meanwhile
@@ -422,9 +398,7 @@ class Gather(Gadget):
         self._came_before = came
 
 
-def _emit(volume: _Volume, index: int, last: bool, missing: int = 0) -> KSpace:
+def _emit(volume: Filling[Place], index: int, last: bool, missing: int = 0) -> KSpace:
     """Take a plane out of its volume."""
-    plane, place = volume.planes.pop(index), volume.places[index]
-    volume.done[index] = plane.seen
-    place = replace(place, missing=missing) if missing else place
-    return KSpace(plane.averaged()[:, np.newaxis], place, index, last)
+    place = volume.places[index]
+    return KSpace(volume.take(index), replace(place, missing=missing) if missing else place, index, last)

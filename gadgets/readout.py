@@ -1,6 +1,6 @@
 """From the samples of a readout to positions along x."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,19 +60,19 @@ class TransformReadout(Gadget):
 
     def _transformed(self, message: Readout) -> Readout:
         start, line = self._lie(message)
-        return message.with_data(self._each([line], start)[0])
+        return message.with_data(self._each(line[np.newaxis], start)[0])
 
     def _transform_train(self, train: Train) -> Iterator[Readout | Train | Notice]:
-        if self._transform is None or train.shape != self._shape:
+        if self._transform is None or train.data.shape[1:] != self._shape:
             for line in train.split():
                 yield from self.process(line)
             return
-        first = train.readouts[0]
+        first = train.readout(0)
         start, _ = self._lie(first)
-        lines = [line[:, ::-1] for line in train.data] if first.flags & _REVERSED else train.data
-        yield Train(self._each(lines, start), train.readouts)
+        lines = train.data[:, :, ::-1] if first.flags & _REVERSED else train.data
+        yield train.with_data(self._each(lines, start))
 
-    def _each(self, lines: Sequence[NDArray[np.complex64]], start: int) -> NDArray[np.complex64]:
+    def _each(self, lines: NDArray[np.complex64], start: int) -> NDArray[np.complex64]:
         """Transform each line; gives an array ``(lines, coils, x)``."""
         assert self._transform  # noqa: S101  (prepared with the first line)
         kept = np.empty((len(lines), self._shape[0], self._transform.columns), np.complex64)

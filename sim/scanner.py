@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..streaming.errors import ConfigError
 from ..streaming.layouts import ACQUISITION_HEADER, flag
-from ..streaming.messages import Acquisition, Close, Header, Message
+from ..streaming.messages import NO_TRAJECTORY, Acquisition, Close, Header, Message
 from ..streaming.scan import Role
 from .anatomy import Anatomy, brain
 from .coils import noise_covariance, sensitivities
@@ -30,7 +30,6 @@ _HELD_STATES = 2
 _NOISE = flag(19)
 _FIRST_IN_SLICE, _LAST_IN_SLICE, _FIRST_IN_REPETITION, _LAST_IN_REPETITION = (flag(n) for n in (7, 8, 13, 14))
 _LAST_IN_MEASUREMENT = flag(25)
-_NO_TRAJECTORY = np.empty((0, 0), np.float32)
 
 
 @dataclass
@@ -174,7 +173,7 @@ class Scanner:
         packed = headers.tobytes()
         size = ACQUISITION_HEADER.itemsize
         for number, line in enumerate(data):
-            yield Acquisition(packed[number * size : (number + 1) * size], _NO_TRAJECTORY, line)
+            yield Acquisition(packed[number * size : (number + 1) * size], NO_TRAJECTORY, line)
 
     def _state(self, role: Role, delay: float) -> NDArray[np.complex64]:
         """Give the noise-free k-space of a volume, shape ``(slices or partitions, lines, coils, samples)``.

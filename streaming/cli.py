@@ -1,7 +1,6 @@
 """The command line: ``aslive serve``, ``aslive replay`` and more; further commands join by entry point."""
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from .config import read_json
 from .connection import Site
 from .convert import convert_command
 from .errors import AsliveError
@@ -19,6 +19,12 @@ from .gate import Gate
 from .replay import replay_command
 from .rerun import rerun_command
 from .server import Server
+
+EXAMPLE = """\b
+Example:
+  aslive serve --host 0.0.0.0 --allow 10.1.2.0/24 --journals /data/journals
+"""
+
 
 GROUP = "aslive.commands"
 _NETWORK_HELP = "Network that may connect, such as 10.1.2.0/24; may be given several times."
@@ -81,7 +87,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command(epilog=EXAMPLE)
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; beyond loopback, use --allow."
 )
@@ -126,13 +132,9 @@ def serve(
     nul: bool,
     verbose: bool,
 ) -> None:
-    r"""Serve scanners: raw data in, maps out, until SIGTERM.
+    """Serve scanners: raw data in, maps out, until SIGTERM.
 
     Prints one line, "ready HOST:PORT", when everything is compiled and planned.
-
-    \b
-    Example:
-      aslive serve --host 0.0.0.0 --allow 10.1.2.0/24 --journals /data/journals
     """
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -143,8 +145,8 @@ def serve(
         raise click.BadParameter(str(error), param_hint="--allow") from error
     site = Site(
         journals=journals or state_folder() / "journals",
-        settings=_read_json(settings),
-        sidecar=_read_json(sidecar),
+        settings=read_json(settings),
+        sidecar=read_json(sidecar),
         chain_folders=tuple(map(str, chains)),
         output=output,
         nul=nul,
@@ -162,18 +164,6 @@ def serve(
 def state_folder() -> Path:
     """Tell where things are kept that a user did not name a place for (XDG state folder)."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "aslive"
-
-
-def _read_json(path: Path | None) -> dict[str, Any]:  # Any: JSON values
-    if path is None:
-        return {}
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{path} is no JSON file: {error}") from error
-    if not isinstance(found, dict):
-        raise click.ClickException(f"{path} holds no JSON object")
-    return found
 
 
 main.add_command(replay_command)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 from xml.etree.ElementTree import Element, ParseError
@@ -56,6 +57,20 @@ def read_settings(text: str) -> dict[str, Any] | None:  # Any: JSON values
         return None
     inner = settings.get("parameters")
     return inner if isinstance(inner, dict) else settings
+
+
+def read_json(path: Path | None) -> dict[str, Any]:  # Any: JSON values
+    """Read a file of parameters, or a sidecar; empty for no file, ``ConfigError`` for one that holds no JSON object."""
+    if path is None:
+        return {}
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no JSON file: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no JSON object")
+    inner = found.get("parameters")
+    return inner if isinstance(inner, dict) else found
 
 
 def chain_name(settings: Mapping[str, Any]) -> str | None:  # Any: JSON values

@@ -77,6 +77,7 @@ class Connection(asyncio.BufferedProtocol):
         self._held: list[bytes] = []
         self._taking: asyncio.Task[None] | None = None
         self._syncing: asyncio.Future[None] | None = None
+        self._synced = 0.0
         self._received = 0
         self._input_ended: str | None = None
         self._peer_ended = False
@@ -155,6 +156,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def stop(self, reason: str) -> None:
         """End the scan because the server stops: what has come is still worked through, and no more is taken."""
+        if self._finished:
+            return
         self.hold()
         self._end_input(reason)
         if not self._received:
@@ -232,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
         """Send one whole message of the worker; what an image was made of is then put on the disk."""
         self._send(message)
         if message[:2] == _IMAGE_ID:
-            self._sync()
+            self._hurry()
 
     def done(self, summary: dict[str, Any] | None) -> None:  # Any: JSON values
         """Learn that the worker is through with the scan, or that it died."""
@@ -341,10 +344,16 @@ class Connection(asyncio.BufferedProtocol):
         elif self._finished and self._open:
             self._hang_up()
 
+    def _hurry(self) -> None:
+        """Put the journal on the disk now, unless that was done a moment ago: a replay at full speed must not wait."""
+        if self._loop.time() - self._synced > self._site.sync_interval:
+            self._sync()
+
     def _sync(self) -> None:
         """Put the journal on the disk, in a thread; one at a time is enough."""
         self._cancel("sync")
         if self._journal and (self._syncing is None or self._syncing.done()):
+            self._synced = self._loop.time()
             self._syncing = self._loop.run_in_executor(None, _put_on_disk, self._journal)
 
     def _after(self, name: str, seconds: float, action: Callable[[], None]) -> None:

@@ -18,6 +18,11 @@ from . import journal, mrd_file, wire
 from .errors import DataError, JournalError, ProtocolError
 from .messages import Message
 
+EXAMPLE = """\b
+Example, a journal into a file that every MRD tool reads:
+  aslive convert scan.journal scan.h5
+"""
+
 
 class Form(StrEnum):
     """How messages are kept on disk."""
@@ -178,20 +183,16 @@ def _writer(path: Path, form: Form) -> Iterator[Callable[[Message], object]]:
                 yield lambda message: stream.write(wire.encode(message))
 
 
-@click.command("convert")
+@click.command("convert", epilog=EXAMPLE)
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it is there.")
 @click.pass_context
 def convert_command(context: click.Context, source: Path, target: Path, overwrite: bool) -> None:
-    r"""Convert a recording: journal, MRD HDF5 file or MRD stream.
+    """Convert a recording: journal, MRD HDF5 file or MRD stream.
 
     IN may be any of them. The end of OUT's name says what it becomes: .journal; .h5 or .hdf5; .mrd, .bin or .stream.
     What is torn or damaged is converted as far as it is whole.
-
-    \b
-    Example, a journal into a file that every MRD tool reads:
-      aslive convert scan.journal scan.h5
     """
     if target.exists() and not overwrite:
         raise click.UsageError(f"{target} is there already; --overwrite replaces it.")

@@ -1,20 +1,18 @@
 """The door for data: each readout of the wire is told what it is for, and put into SI units."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from struct import Struct
 
 from .flow import Counters, Kind, Level, Notice, Readout, Train
 from .layouts import flag
-from .messages import Acquisition
+from .messages import Acquisition, Acquisitions
 from .scan import Scan
 from .unflagged import LINES_TO_JUDGE, LOST_POLARITY, looks_like_unflagged_epi
 
 MOST_HELD_LINES = 4096
 MOST_HELD_BYTES = 256 << 20
-MOST_TOGETHER = 64
-"""Lines of one train."""
 
 # Every readout passes here: one call takes apart what is needed, and names that are looked up each time stand close by.
 # Flags, time stamp, discard_pre, discard_post, center_sample, encoding_space_ref, sample time, counters.
@@ -111,21 +109,13 @@ class Door:
             return iter((readout,))
         return self._receive_special(readout, before, after, space)
 
-    def receive_together(self, acquisitions: Sequence[Acquisition]) -> Iterator[Train | Readout | Notice]:
-        """Give the same for readouts that arrived together: ordinary ones as trains, others one by one."""
-        lines: list[Readout] = []
-        for acquisition in acquisitions:
-            for readout in self.receive(acquisition):
-                joins = isinstance(readout, Readout) and self._settled and readout.kind is _IMAGING
-                if lines and not (joins and len(lines) < MOST_TOGETHER and _alike(lines[0], readout)):
-                    yield _together(lines)
-                    lines = []
-                if joins:
-                    lines.append(readout)
-                else:
-                    yield readout
-        if lines:
-            yield _together(lines)
+    def receive_together(self, acquisitions: Acquisitions) -> Iterator[Train | Readout | Notice]:
+        """Give the same for readouts that arrived together: ordinary ones as a train, others one by one."""
+        if self._settled and _ordinary(acquisitions):
+            yield Train(acquisitions.data, acquisitions.headers, self._tick)
+            return
+        for acquisition in acquisitions.split():
+            yield from self.receive(acquisition)
 
     def finish(self) -> Iterator[Readout | Notice]:
         """Give what was held, and a summary of what was skipped or left out; a second call gives nothing."""
@@ -217,22 +207,14 @@ class Door:
             yield LOST_POLARITY
 
 
-def _alike(first: Readout, readout: Readout) -> bool:
-    """Tell whether two readouts may share a train."""
-    return (
-        readout.data.shape == first.data.shape
-        and readout.center_sample == first.center_sample
-        and readout.dwell == first.dwell
-        and readout.trajectory is None
-        and first.trajectory is None
-        and not (readout.flags ^ first.flags) & _REVERSE
-    )
-
-
-def _together(lines: list[Readout]) -> Train | Readout:
-    if len(lines) == 1:
-        return lines[0]
-    return Train([line.data for line in lines], tuple(lines))
+def _ordinary(acquisitions: Acquisitions) -> bool:
+    """Tell whether readouts are plain imaging lines of one kind, that may share a train."""
+    headers, first = acquisitions.headers, acquisitions.headers[0]
+    special = (headers["flags"] & _SPECIAL) | ((headers["flags"] ^ first["flags"]) & _REVERSE)
+    unusual = headers["discard_pre"] | headers["discard_post"] | headers["encoding_space_ref"]
+    same = (headers["center_sample"] == first["center_sample"]) & (headers["sample_time_us"] == first["sample_time_us"])
+    fits = 0 <= first["center_sample"] < acquisitions.data.shape[2] and acquisitions.data.shape[1] > 0
+    return bool(fits and not acquisitions.trajectory.size and not special.any() and not unusual.any() and same.all())
 
 
 def _fault(readout: Readout, before: int, after: int, kind: Kind | None) -> str:

@@ -1,6 +1,6 @@
 """What flows down the chain: from one readout to a map of cerebral blood flow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from struct import Struct
@@ -13,6 +13,7 @@ from .scan import Role, Source
 
 _GEOMETRY = Struct("<12f")
 _AFTER_DWELL = 182
+_LINE = Struct("<2x Q 8x I 150x H 4x f 60x 17H 64x")  # flags, time stamp, center_sample, sample time, counters
 
 
 class Kind(StrEnum):
@@ -105,24 +106,44 @@ class Readout:
 class Train:
     """Ordinary imaging lines that arrived together, so that they can be worked on together.
 
-    They have one number of coils and samples, one center and one dwell. A gadget that takes readouts but no trains is
-    given the readouts one by one.
+    They have one number of coils and samples, one center, one dwell and one direction, and no trajectory. A gadget that
+    takes readouts but no trains is given the readouts one by one.
     """
 
-    data: Sequence[NDArray[np.complex64]]
-    """Of each line, shape ``(coils, samples)``; after the readout transform ``(coils, x)``."""
-    readouts: tuple[Readout, ...]
-    """The lines as they came, in the same order."""
+    data: NDArray[np.complex64]
+    """Shape ``(lines, coils, samples)``; after the readout transform ``(lines, coils, x)``."""
+    headers: NDArray[np.void]
+    """The MRD headers as they came, shape ``(lines,)``, of ``layouts.ACQUISITION_HEADER``."""
+    tick: float
+    """Unit of the acquisition time stamps, s."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of each line."""
-        return self.data[0].shape
+    def counters(self) -> NDArray[np.uint16]:
+        """The encoding counters in the order of ``Counters``, shape ``(lines, 17)``."""
+        return np.ascontiguousarray(self.headers["idx"]).view("<u2").reshape(len(self.headers), -1)
+
+    def with_data(self, data: NDArray[np.complex64]) -> "Train":
+        """Give the same train with other samples."""
+        return Train(data, self.headers, self.tick)
+
+    def readout(self, number: int) -> Readout:
+        """Give one of the lines."""
+        header = self.headers[number].tobytes()
+        flags, stamp, center, dwell_us, *counters = _LINE.unpack(header)
+        return Readout(
+            self.data[number],
+            Kind.IMAGING,
+            Counters._make(counters),
+            flags,
+            center,
+            stamp * self.tick,
+            dwell_us * 1e-6,
+            header,
+        )
 
     def split(self) -> Iterator[Readout]:
         """Give the lines one by one."""
-        for data, readout in zip(self.data, self.readouts, strict=True):
-            yield readout.with_data(data)
+        return map(self.readout, range(len(self.headers)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
 """What crosses the wire: one frozen dataclass for each message of the MRD streaming protocol."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .layouts import ACQUISITION_HEADER, IMAGE_HEADER, WAVEFORM_HEADER
+
+NO_TRAJECTORY = np.empty((0, 0), np.float32)
+"""What acquisitions without k-space coordinates carry."""
+NO_TRAJECTORY.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,23 @@ class Acquisition:
     def fields(self) -> np.void:
         """The header by field names; convenient, not fast."""
         return np.frombuffer(self.header, ACQUISITION_HEADER)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisitions:
+    """Readouts of one size that came directly one behind the other, as views of the received bytes."""
+
+    headers: NDArray[np.void]
+    """Of ``layouts.ACQUISITION_HEADER``, shape ``(readouts,)``."""
+    trajectory: NDArray[np.float32]
+    """Shape ``(readouts, samples, dimensions)``; dimensions may be 0."""
+    data: NDArray[np.complex64]
+    """Shape ``(readouts, coils, samples)``."""
+
+    def split(self) -> Iterator[Acquisition]:
+        """Give them one by one."""
+        for header, trajectory, data in zip(self.headers, self.trajectory, self.data, strict=True):
+            yield Acquisition(header.tobytes(), trajectory if trajectory.size else NO_TRAJECTORY, data)
 
 
 @dataclass(frozen=True, slots=True)

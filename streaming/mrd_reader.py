@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .layouts import ACQUISITION_HEADER, IMAGE_HEADER, WAVEFORM_HEADER
-from .messages import Acquisition, Close, Image, Message, Waveform
+from .messages import NO_TRAJECTORY, Acquisition, Close, Image, Message, Waveform
 from .mrd_layout import (
     BLOCK,
     BLOCK_LENGTH,
@@ -160,12 +160,8 @@ def _acquisitions_of(block: NDArray[np.void]) -> Iterator[Acquisition]:
                 f"readout {head['scan_counter']} has {data.nbytes} bytes of data and {trajectory.nbytes} bytes of "
                 f"trajectory; its header says {coils} coils, {samples} samples and {dimensions} trajectory dimensions"
             )
-        points = trajectory.reshape(samples, dimensions) if dimensions else _NO_TRAJECTORY
+        points = trajectory.reshape(samples, dimensions) if dimensions else NO_TRAJECTORY
         yield Acquisition(head.tobytes(), points, data.view(np.complex64).reshape(coils, samples))
-
-
-_NO_TRAJECTORY = np.empty((0, 0), np.float32)
-_NO_TRAJECTORY.setflags(write=False)
 
 
 def _waveforms(group: h5py.Group, name: str) -> Source:

@@ -21,6 +21,11 @@ from .mrd_file import ImageFile
 from .sinks.nifti import BidsFolder
 from .sinks.reply import SERIES
 
+EXAMPLE = """\b
+Example, at the pace of the scan:
+  aslive replay scan.h5 --to 127.0.0.1:9002 --speed 1 --output maps
+"""
+
 
 class Speed(click.ParamType):
     """A factor, or ``max``."""
@@ -53,7 +58,7 @@ class Address(click.ParamType):
         return host.strip("[]"), int(port)
 
 
-@click.command("replay")
+@click.command("replay", epilog=EXAMPLE)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "address", type=Address(), default="127.0.0.1:9002", show_default=True, help="Server, HOST:PORT.")
 @click.option(
@@ -80,13 +85,9 @@ def replay_command(
     timeout: float,
     report: Path | None,
 ) -> None:
-    r"""Send a recording to an MRD server, ours or another, and receive what comes back.
+    """Send a recording to an MRD server, ours or another, and receive what comes back.
 
     FILE is a journal, an MRD HDF5 file or an MRD stream.
-
-    \b
-    Example, at the pace of the scan:
-      aslive replay scan.h5 --to 127.0.0.1:9002 --speed 1 --output maps
     """
     console = Console(stderr=True)
     recording = open_messages(file)

@@ -1,13 +1,12 @@
 """``aslive rerun``: computes the maps of a recording again, by the same path as a live scan, without a server."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
+from .config import read_json
 from .convert import Form, form_of, open_messages
 from .errors import AsliveError
 from .messages import Text
@@ -16,8 +15,13 @@ from .session import Session
 from .wire import Decoder, encode
 from .worker import Files, converse, recorded, summary
 
+EXAMPLE = """\b
+Example:
+  aslive rerun 20260101T120000-42-0001.journal --output maps
+"""
 
-@click.command("rerun")
+
+@click.command("rerun", epilog=EXAMPLE)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the maps.")
 @click.option("--settings", type=click.Path(exists=True, path_type=Path), help="JSON file of parameters.")
@@ -30,16 +34,12 @@ from .worker import Files, converse, recorded, summary
 def rerun_command(
     file: Path, output: Path, settings: Path | None, sidecar: Path | None, chains: tuple[Path, ...]
 ) -> None:
-    r"""Compute the maps of a journal, an MRD HDF5 file or an MRD stream, without a server.
+    """Compute the maps of a journal, an MRD HDF5 file or an MRD stream, without a server.
 
     A journal cut short by a crash gives the maps of all that is whole.
-
-    \b
-    Example:
-      aslive rerun 20260101T120000-42-0001.journal --output maps
     """
     console = Console(stderr=True)
-    session = Session(Registry(chains), _read(settings), _read(sidecar))
+    session = Session(Registry(chains), read_json(settings), read_json(sidecar))
     files = Files(output, session)
     session.watch = files.watch
     with console.status(f"{file.name}"):
@@ -58,7 +58,3 @@ def _pieces(path: Path) -> Iterator[memoryview]:
     if form_of(path) is Form.JOURNAL:
         return recorded(path)
     return (memoryview(encode(message)) for message in open_messages(path))
-
-
-def _read(path: Path | None) -> dict[str, Any]:  # Any: JSON values
-    return json.loads(path.read_text()) if path else {}

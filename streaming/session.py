@@ -13,7 +13,7 @@ A query is answered in every state; CLOSE ends every state with CLOSE. What come
 CLOSE, and the rest is read and dropped.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
@@ -39,6 +39,7 @@ from .flow import Level, Notice
 from .header import read_header
 from .messages import (
     Acquisition,
+    Acquisitions,
     Array,
     Close,
     ConfigFile,
@@ -94,6 +95,11 @@ class Session:
     _reply: Reply = field(default_factory=Reply, init=False)
     _flowing: bool = field(default=False, init=False)
 
+    def __post_init__(self) -> None:
+        """Let the site choose the chain for scanners that do not."""
+        self._take(self.settings)
+        self.state = State.CONFIG
+
     @property
     def images(self) -> int:
         """Images sent so far."""
@@ -110,7 +116,7 @@ class Session:
             case State.DONE, _:
                 return
             case State.STREAM, Acquisition():
-                yield from self._acquire((message,))
+                yield from self._acquire(message)
             case _, Query(correlation_id, text):
                 yield Response(correlation_id, self._answer(text))
             case _, Close():
@@ -129,13 +135,16 @@ class Session:
             case _:
                 raise ProtocolError(f"{type(message).__name__} came while the server was {self.state}")
 
-    def acquire(self, acquisitions: Sequence[Acquisition]) -> Iterator[Message]:
+    def acquire(self, acquisitions: Acquisitions) -> Iterator[Message]:
         """Take acquisitions that arrived together; gives what ``receive`` would for each, with less to do."""
-        if self.state is State.STREAM:
-            yield from self._acquire(acquisitions)
+        if self.state is not State.STREAM:
+            for acquisition in acquisitions.split():
+                yield from self.receive(acquisition)
             return
-        for acquisition in acquisitions:
-            yield from self.receive(acquisition)
+        assert self._door  # noqa: S101  (the state says so)
+        yield from self._count(len(acquisitions.headers))
+        for readout in self._door.receive_together(acquisitions):
+            yield from self._push(readout)
 
     def end(self, reason: str) -> Iterator[Message]:
         """End the session though the scanner sent no CLOSE: give what there is, and say why."""
@@ -211,13 +220,16 @@ class Session:
         self._chain, self._reply, self._door = chain, reply, Door(self.scan)
         self.state = State.STREAM
 
-    def _acquire(self, acquisitions: Sequence[Acquisition]) -> Iterator[Message]:
-        if not self._flowing:  # asked here, too, because it is asked for every readout
-            yield from self._announce()
-        self.readouts += len(acquisitions)
+    def _acquire(self, acquisition: Acquisition) -> Iterator[Message]:
         assert self._door  # noqa: S101  (the state says so)
-        for readout in self._door.receive_together(acquisitions):
+        yield from self._count(1)
+        for readout in self._door.receive(acquisition):
             yield from self._push(readout)
+
+    def _count(self, readouts: int) -> Iterator[Message]:
+        if not self._flowing:
+            yield from self._announce()
+        self.readouts += readouts
 
     def _announce(self) -> Iterator[Message]:
         """Say, once and before the first data, what was missing or odd."""

@@ -14,7 +14,9 @@ import numpy as np
 from .errors import ProtocolError
 from .layouts import ACQUISITION_HEADER, IMAGE_HEADER, PIXEL_TYPES, WAVEFORM_HEADER, flag
 from .messages import (
+    NO_TRAJECTORY,
     Acquisition,
+    Acquisitions,
     Array,
     Close,
     ConfigFile,
@@ -57,6 +59,7 @@ _ARRAY = Struct("<H 3H")  # id, data type, version, dimensions
 _AFTER_ACQUISITION = 2 + ACQUISITION_HEADER.itemsize
 _AFTER_IMAGE = 2 + IMAGE_HEADER.itemsize
 _AFTER_WAVEFORM = 2 + WAVEFORM_HEADER.itemsize
+_ACQUISITION_START = np.dtype([("id", "<u2"), *ACQUISITION_HEADER.descr])
 _COMPRESSED = sum(flag(number) for number in (53, 54))
 _PIXEL_CODES = {pixel: code for code, pixel in PIXEL_TYPES.items()}
 
@@ -85,6 +88,14 @@ class Decoder:
 
         Raises ``ProtocolError`` for bytes that are no message; nothing after them can be read.
         """
+        for message in self.receive_together(data):
+            if isinstance(message, Acquisitions):
+                yield from message.split()
+            else:
+                yield message
+
+    def receive_together(self, data: Buffer) -> Iterator[Message | Acquisitions]:
+        """Give the same, but acquisitions of one size that follow each other as one, which costs much less."""
         view = memoryview(data)
         at = 0
         while self._tail:
@@ -103,9 +114,33 @@ class Decoder:
             if size > len(view) - at:
                 self._tail += view[at:]
                 return
-            self.decoded += size
-            yield parse(view, at, size)
-            at += size
+            together = _alike(view, at, size)
+            self.decoded += size * together
+            yield parse(view, at, size) if together == 1 else _parse_acquisitions(view, at, size, together)
+            at += size * together
+
+
+def _alike(view: memoryview, at: int, size: int) -> int:
+    """Count the whole acquisitions from ``at`` on that have the size of the first; 1 for any other message."""
+    most = (len(view) - at) // size
+    if most < 2 or _ID.unpack_from(view, at)[0] != ACQUISITION:
+        return 1
+    heads = np.ndarray((most,), _ACQUISITION_START, view, at, (size,))
+    first = heads[0]
+    alike = heads["flags"] & _COMPRESSED == 0
+    for name in ("id", "number_of_samples", "active_channels", "trajectory_dimensions"):
+        alike &= heads[name] == first[name]
+    return most if alike.all() else int(np.argmin(alike))
+
+
+def _parse_acquisitions(view: memoryview, at: int, size: int, count: int) -> Acquisitions:
+    _, _, samples, coils, dimensions = _ACQUISITION.unpack_from(view, at)
+    start = at + _AFTER_ACQUISITION
+    headers = np.ndarray((count,), ACQUISITION_HEADER, view, at + _ID.size, (size,))
+    trajectory = np.ndarray((count, samples, dimensions), "<f4", view, start, (size, 4 * dimensions, 4))
+    data_strides = (size, 8 * samples, 8)
+    data = np.ndarray((count, coils, samples), "<c8", view, start + 4 * samples * dimensions, data_strides)
+    return Acquisitions(headers, trajectory, data)
 
 
 def measure(view: Buffer, at: int, have: int) -> int:
@@ -245,13 +280,9 @@ def _parse_acquisition(view: Buffer, at: int) -> Acquisition:
         trajectory = np.frombuffer(view, "<f4", samples * dimensions, start).reshape(samples, dimensions)
         start += trajectory.nbytes
     else:
-        trajectory = _NO_TRAJECTORY
+        trajectory = NO_TRAJECTORY
     data = np.frombuffer(view, "<c8", samples * coils, start).reshape(coils, samples)
     return Acquisition(bytes(view[at + 2 : at + _AFTER_ACQUISITION]), trajectory, data)
-
-
-_NO_TRAJECTORY = np.empty((0, 0), np.float32)
-_NO_TRAJECTORY.setflags(write=False)
 
 
 def _parse_image(view: Buffer, at: int) -> Image:

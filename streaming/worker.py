@@ -20,7 +20,7 @@ from .channel import Frame, Kind, Line
 from .errors import AsliveError, PeerSilent, ProtocolError
 from .flow import MapName
 from .journal import Reader, RecordKind
-from .messages import Acquisition, Image, Message
+from .messages import Acquisitions, Image, Message
 from .registry import Registry
 from .rehearsal import rehearse
 from .session import Session, State
@@ -55,8 +55,8 @@ def converse(pieces: Iterator[memoryview], session: Session, decoder: Decoder) -
     """Run one scan from its wire bytes, live or recorded; an error ends it in text and CLOSE, never in an exception."""
     try:
         for piece in pieces:
-            for message in _together(decoder.receive(piece)):
-                if isinstance(message, list):
+            for message in decoder.receive_together(piece):
+                if isinstance(message, Acquisitions):
                     yield from session.acquire(message)
                 else:
                     yield from session.receive(message)
@@ -67,26 +67,6 @@ def converse(pieces: Iterator[memoryview], session: Session, decoder: Decoder) -
         yield from session.end("the stream ended without CLOSE")
     except AsliveError as error:
         yield from session.fail(error)
-
-
-def _together(messages: Iterator[Message]) -> Iterator[Message | list[Acquisition]]:
-    """Put acquisitions that follow each other in one list; what is whole before a fault still comes."""
-    run: list[Acquisition] = []
-    try:
-        for message in messages:
-            if isinstance(message, Acquisition):
-                run.append(message)
-                continue
-            if run:
-                yield run
-                run = []
-            yield message
-    except AsliveError:
-        if run:
-            yield run
-        raise
-    if run:
-        yield run
 
 
 def recorded(path: Path) -> Iterator[memoryview]:

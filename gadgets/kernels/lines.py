@@ -25,6 +25,16 @@ class Plane:
         self.seen.add(where)
         return True
 
+    def add_first(self, lines: NDArray[np.complex64], rows: list[int | None], average: int) -> bool:
+        """Add lines ``(lines, coils, x)``, each the first in its row; if they are not, or not all finite, add none."""
+        targets = [row for row in rows if row is not None and self._hits[row] == 0]
+        if len(set(targets)) != len(rows) or not store_lines(lines, self._data, np.array(targets)):
+            return False
+        for row in targets:
+            self._hits[row] = 1
+        self.seen.update((row, average) for row in targets)
+        return True
+
     def averaged(self) -> NDArray[np.complex64]:
         """Give the plane ``(coils, ky, x)``: the mean of what came for each row, zero where nothing did.
 
@@ -38,12 +48,9 @@ class Plane:
         return self._data
 
 
-@njit(["boolean(complex64[:,::1], complex64[:,:,::1], int64, boolean)"], cache=True, nogil=True)
-def store_line(line: NDArray[np.complex64], plane: NDArray[np.complex64], row: int, add: bool) -> bool:
-    """Write a line ``(coils, x)`` into row ``row`` of a plane ``(coils, ky, x)``, or add it to what is there.
-
-    Tell whether every sample was finite; a line with NaN or infinity leaves the plane as it was.
-    """
+@njit(["boolean(complex64[:,::1])"], cache=True, nogil=True)
+def finite(line: NDArray[np.complex64]) -> bool:
+    """Tell whether every sample of a line ``(coils, x)`` is a finite number."""
     for coil in range(line.shape[0]):
         bits = line[coil].view(np.uint32)
         odd = np.uint32(0)
@@ -51,6 +58,17 @@ def store_line(line: NDArray[np.complex64], plane: NDArray[np.complex64], row: i
             odd |= np.uint32((bits[i] & np.uint32(0x7F800000)) == np.uint32(0x7F800000))
         if odd != 0:
             return False
+    return True
+
+
+@njit(["boolean(complex64[:,::1], complex64[:,:,::1], int64, boolean)"], cache=True, nogil=True)
+def store_line(line: NDArray[np.complex64], plane: NDArray[np.complex64], row: int, add: bool) -> bool:
+    """Write a line ``(coils, x)`` into row ``row`` of a plane ``(coils, ky, x)``, or add it to what is there.
+
+    Tell whether every sample was finite; a line with NaN or infinity leaves the plane as it was.
+    """
+    if not finite(line):
+        return False
     for coil in range(line.shape[0]):
         target = plane[coil, row]
         if add:
@@ -59,4 +77,16 @@ def store_line(line: NDArray[np.complex64], plane: NDArray[np.complex64], row: i
         else:
             for x in range(line.shape[1]):
                 target[x] = line[coil, x]
+    return True
+
+
+@njit(["boolean(complex64[:,:,::1], complex64[:,:,::1], int64[::1])"], cache=True, nogil=True)
+def store_lines(lines: NDArray[np.complex64], plane: NDArray[np.complex64], rows: NDArray[np.int64]) -> bool:
+    """Write each of the lines ``(lines, coils, x)`` into its row of a plane, if all of them are finite; tell that."""
+    for number in range(lines.shape[0]):
+        if not finite(lines[number]):
+            return False
+    for number in range(lines.shape[0]):
+        for coil in range(lines.shape[1]):
+            plane[coil, rows[number]] = lines[number, coil]
     return True

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+_BRIGHT = 98.0  # percentile; eyes, vessels and fat may be brighter
 _WIDTH = math.sqrt(8 * math.log(2))  # full width at half maximum, in standard deviations
 
 
@@ -17,8 +18,9 @@ def recovery(repetition_time: float, t1: float) -> float:
 class RunningM0:
     """The mean of the images that serve as M0."""
 
-    def __init__(self, smoothing: float = 0.0) -> None:
+    def __init__(self, smoothing: float = 0.0, floor: float = 0.0) -> None:
         self.count = 0
+        self._floor = floor
         self._sum: NDArray[np.float64] | None = None
         self._smoothing = smoothing
         self._ready: tuple[int, float, NDArray[np.float32]] | None = None
@@ -37,7 +39,10 @@ class RunningM0:
             self.count += 1
 
     def recovered(self, share: float) -> NDArray[np.float32]:
-        """Give mean / share, smoothed in the slice planes; kept until the next image, as every pair asks for it."""
+        """Give mean / share, smoothed in the slice planes, 0 below ``floor`` times its 98th percentile.
+
+        Kept until the next image comes, as every pair asks for it.
+        """
         if self._sum is None:
             raise ValueError("there is no image yet")
         if self._ready is None or self._ready[:2] != (self.count, share):
@@ -45,5 +50,6 @@ class RunningM0:
             if self._smoothing > 0:
                 sigma = self._smoothing / _WIDTH
                 mean = gaussian_filter(mean, (0, sigma, sigma))
+            mean[mean < self._floor * np.percentile(mean, _BRIGHT)] = 0
             self._ready = self.count, share, mean.astype(np.float32)
         return self._ready[2]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import pack
 from threading import Event, Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ class Case:
     """Whether the client ends its side, because it has no CLOSE to send."""
 
 
-def line(scan, number: int = 0, data: np.ndarray | None = None, **fields: object) -> bytes:
+def line(scan, number: int = 0, data: np.ndarray | None = None, **fields: Any) -> bytes:  # Any: what NumPy takes
     """Give the imaging line of that number with other data and header fields; its announced size stays true."""
     lines = scan.lines[scan.protocol.noise_readouts :]
     header = np.frombuffer(lines[number], ACQUISITION_HEADER, 1, 2)[0].copy()
@@ -54,21 +55,21 @@ def line(scan, number: int = 0, data: np.ndarray | None = None, **fields: object
     return encode(Acquisition(header.tobytes(), NO_TRAJECTORY, data.astype(np.complex64)))
 
 
-def announced(scan, **fields: object) -> bytes:
+def announced(scan, **fields: Any) -> bytes:  # Any: what NumPy takes
     """Give only the header of a line, which announces whatever is asked."""
     return scan.opening + line(scan, 0, None, **fields)[: 2 + ACQUISITION_HEADER.itemsize]
 
 
-def image(attributes: str = "", **fields: object) -> bytes:
-    header = np.zeros((), IMAGE_HEADER)
+def image(attributes: str = "", **fields: Any) -> bytes:  # Any: what NumPy takes
+    header = np.zeros(1, IMAGE_HEADER)[0]
     header["data_type"], header["matrix_size"], header["channels"] = 5, (2, 2, 1), 1
     for name, value in fields.items():
         header[name] = value
     return encode(Image(header.tobytes(), attributes, np.zeros((1, 1, 2, 2), np.float32)))
 
 
-def waveform(channels: int = 1, samples: int = 4, **fields: object) -> bytes:
-    header = np.zeros((), WAVEFORM_HEADER)
+def waveform(channels: int = 1, samples: int = 4, **fields: Any) -> bytes:  # Any: what NumPy takes
+    header = np.zeros(1, WAVEFORM_HEADER)[0]
     header["channels"], header["number_of_samples"] = channels, samples
     for name, value in fields.items():
         header[name] = value

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
+from nibabel.nifti1 import Nifti1Image
 
 from aslive.streaming.journal import bytes_of, read
 from aslive.streaming.messages import Acquisition, Header
@@ -36,7 +36,7 @@ def rerun(journal: Path, folder: Path) -> tuple[dict[str, bytes], str]:
 def pixels(folder: Path) -> dict[str, bytes]:
     """Give the voxels of every NIfTI file in a folder to the last bit, in the order of the wire."""
     files = sorted(folder.rglob("*.nii.gz"))
-    return {file.name: np.asarray(nibabel.load(file).dataobj).T.tobytes() for file in files}
+    return {file.name: np.asarray(Nifti1Image.from_filename(file).dataobj).T.tobytes() for file in files}
 
 
 def lines_of(journal: Path) -> list[bytes]:

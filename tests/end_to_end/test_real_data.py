@@ -36,10 +36,12 @@ def reconstruct(messages: Iterable[Message]) -> list[Message]:
     return replies
 
 
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.generic]]:
+def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
     """Give every map of a name, in order, shape ``(z, y, x)``."""
     images = [reply for reply in replies if isinstance(reply, Image)]
-    return [image.data[0] for image in images if read_attributes(image.attributes)["aslive_map"] == [name]]
+    return [
+        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
+    ]
 
 
 def texts(replies: Iterable[Message]) -> str:
@@ -203,7 +205,7 @@ def plain_image(messages: Iterable[Message], repetition: int = 0) -> NDArray[np.
     return np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
 
 
-def assert_alike(found: NDArray[np.generic], wanted: NDArray[np.floating]) -> None:
+def assert_alike(found: NDArray[np.float32], wanted: NDArray[np.floating]) -> None:
     """Compare two images but for their scale."""
     assert found.shape == wanted.shape
     found = found.astype(np.float64) * np.vdot(found, wanted) / np.vdot(found, found)

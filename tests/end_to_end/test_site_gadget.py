@@ -1,4 +1,4 @@
-"""A site's own gadget, from a distribution of its own, in a chain that the scanner sends: ``docs/how-to/add-a-gadget``."""
+"""A site's own gadget, from a distribution of its own, in a chain that the scanner sends."""
 
 import json
 import shutil

@@ -1,6 +1,5 @@
 """What the tests of gadgets share: a line of gadgets without a chain, and readouts out of thin air."""
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -8,10 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aslive.streaming.flow import Counters, Geometry, Kind, Place, Readout, Volume
+from aslive.streaming.flow import Counters, Geometry, Kind, Place, Readout, Train, Volume
 from aslive.streaming.gadget import Gadget
+from aslive.streaming.layouts import ACQUISITION_HEADER
 from aslive.streaming.scan import Encoding, Labeling, LabelingType, Limits, Role, Scan
 
+TICK = 2.5e-3
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
 
 
@@ -53,11 +54,27 @@ def make_readout() -> Callable[..., Readout]:
         z: float = 0.0,
         **counters: int,
     ) -> Readout:
-        header = bytearray(340)
-        struct.pack_into("<12f", header, 182, 0, 0, z * 1e3, 1, 0, 0, 0, 1, 0, 0, 0, 1)
         data = np.asarray(data, np.complex64)
         middle = data.shape[1] // 2 if center is None else center
-        return Readout(data, kind, Counters(**counters), flags, middle, time, dwell, bytes(header))
+        header = np.zeros((), ACQUISITION_HEADER)
+        header["flags"], header["center_sample"] = flags, middle
+        header["acquisition_time_stamp"], header["sample_time_us"] = round(time / TICK), dwell * 1e6
+        header["position"], header["slice_dir"] = (0, 0, z * 1e3), (0, 0, 1)
+        header["read_dir"], header["phase_dir"] = (1, 0, 0), (0, 1, 0)
+        for name, value in counters.items():
+            header["idx"][name] = value
+        return Readout(data, kind, Counters(**counters), flags, middle, time, dwell, header.tobytes())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_train() -> Callable[..., Train]:
+    """Put readouts together as the door does."""
+
+    def make(readouts: Sequence[Readout]) -> Train:
+        headers = np.frombuffer(b"".join(line.header for line in readouts), ACQUISITION_HEADER)
+        return Train(np.stack([line.data for line in readouts]), headers, TICK)
 
     return make
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aslive.gadgets.gather import Gather
 from aslive.streaming.errors import DataError
-from aslive.streaming.flow import Kind, KSpace, Level, Notice, Train
+from aslive.streaming.flow import Kind, KSpace, Level, Notice
 from aslive.streaming.scan import CounterRule, Labeling
 
 COILS, NX, NY, NZ = 2, 4, 6, 3
@@ -256,11 +256,11 @@ def test_planes_that_were_given_away_stay_as_they_are(run, make_readout, make_sc
 @pytest.mark.parametrize("limits", [None, {}])
 @settings(max_examples=15, deadline=None)
 @given(cuts=st.sets(st.integers(1, 2 * NZ * NY - 1), max_size=6))
-def test_lines_that_arrive_together_give_what_they_give_alone(run, make_readout, make_scan, limits, cuts):
+def test_lines_that_arrive_together_give_what_they_give_alone(run, make_readout, make_train, make_scan, limits, cuts):
     lines = [line for n in range(2) for line in volume_lines(make_readout, kspace(n), repetition=n)]
     ends = [0, *sorted(cuts), len(lines)]
     parts = [lines[low:high] for low, high in pairwise(ends)]
-    trains = [Train(np.stack([line.data for line in part]), tuple(part)) for part in parts]
+    trains = [make_train(part) for part in parts]
     scan = make_scan((NX, NY, NZ), limits=limits)
     alone, together = split(run([Gather()], lines, scan)), split(run([Gather()], trains, scan))
     assert [(p.place, p.index, p.last) for p in alone[0]] == [(p.place, p.index, p.last) for p in together[0]]

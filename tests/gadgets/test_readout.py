@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.readout import TransformReadout
-from aslive.streaming.flow import Kind, Notice, Readout, Train
+from aslive.streaming.flow import Kind, Notice, Readout
 
 
 def wave(samples, position, center):
@@ -87,11 +87,13 @@ def test_both_backends_agree(run, make_readout, make_scan):
 @pytest.mark.parametrize(
     ("samples", "flags", "center"), [(16, 0, None), (16, 1 << 21, None), (12, 0, 4), (15, 0, None)]
 )
-def test_lines_that_arrive_together_give_what_they_give_alone(run, make_readout, make_scan, samples, flags, center):
+def test_lines_that_arrive_together_give_what_they_give_alone(
+    run, make_readout, make_train, make_scan, samples, flags, center
+):
     rng = np.random.default_rng(0)
     alone = [make_readout(rng.standard_normal((2, samples)), flags=flags, center=center) for _ in range(5)]
-    train = Train(np.stack([line.data for line in alone[1:]]), tuple(alone[1:]))
     scan = make_scan(matrix=(16, 6, 1), recon=(8, 6, 1))
     expected = [line.data for line in lines(run([TransformReadout()], alone, scan))]
-    first, together = (m for m in run([TransformReadout()], [alone[0], train], scan) if not isinstance(m, Notice))
+    messages = [alone[0], make_train(alone[1:])]
+    first, together = (m for m in run([TransformReadout()], messages, scan) if not isinstance(m, Notice))
     np.testing.assert_allclose([first.data, *together.data], expected, atol=1e-5)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from aslive.streaming import door as door_module
 from aslive.streaming.door import Door, classify
-from aslive.streaming.flow import Counters, Kind, Level, Notice, Readout
+from aslive.streaming.flow import Counters, Kind, Level, Notice, Readout, Train
 from aslive.streaming.header import read_header
 from aslive.streaming.layouts import ACQUISITION_HEADER, COUNTERS, flag
-from aslive.streaming.messages import Acquisition
+from aslive.streaming.messages import Acquisition, Acquisitions
 from aslive.streaming.scan import Encoding, Scan
+from aslive.streaming.wire import Decoder, encode
 
 RAW = Path(__file__).resolve().parents[2].parent / "shared/data/raw"
 NAMES = COUNTERS.names[:-1]
@@ -33,6 +34,7 @@ def line(
 ) -> Acquisition:
     header: Any = np.zeros(1, ACQUISITION_HEADER)[0]  # Any: the fields of a record have no types
     header["flags"], header["center_sample"], header["number_of_samples"] = flags, samples // 2, samples
+    header["active_channels"], header["trajectory_dimensions"] = coils, dimensions
     for name, value in fields.items():
         header[name] = value
     for name, value in zip(NAMES, counters, strict=False):
@@ -109,6 +111,36 @@ def test_no_readout_is_lost_and_each_has_its_class(numbers: list[int]):
         number = numbers[readout.counters.kspace_encode_step_1]
         expected = classify(flag(number) if number else 0) or (Kind.SKIPPED if others_image else Kind.IMAGING)
         assert readout.kind is expected
+
+
+FLAGS = st.sampled_from((0, 0, 0, 0, flag(1), flag(19), flag(21), flag(22), flag(24), flag(27), flag(29)))
+LINES = st.lists(st.tuples(FLAGS, st.sampled_from((2.0, 5.0)), st.integers(0, 2)), max_size=12)
+
+
+@given(LINES, st.booleans())
+def test_lines_that_come_together_are_those_that_come_one_by_one(kinds, settled):
+    lines = [
+        line(bits, counters=Counters(number), sample_time_us=dwell, acquisition_time_stamp=number, discard_pre=before)
+        for number, (bits, dwell, before) in enumerate(kinds)
+    ]
+    lines = [line(flag(29))] * settled + [line(counters=Counters(n)) for n in range(70 * settled)] + lines
+    together, alone = Door(Scan()), Door(Scan())
+    found: list[Readout | Notice] = []
+    for run in Decoder().receive_together(b"".join(map(encode, lines))):
+        if isinstance(run, Acquisition):
+            found += together.receive(run)
+        elif isinstance(run, Acquisitions):
+            for made in together.receive_together(run):
+                found += made.split() if isinstance(made, Train) else [made]
+    found += together.finish()
+    readouts, notices = pass_through(alone, lines)
+    assert [message for message in found if isinstance(message, Notice)] == notices
+    got = [message for message in found if isinstance(message, Readout)]
+    assert [(r.kind, r.counters, r.flags, r.center_sample, r.time, r.dwell, r.header) for r in got] == [
+        (r.kind, r.counters, r.flags, r.center_sample, r.time, r.dwell, r.header) for r in readouts
+    ]
+    for one, other in zip(got, readouts, strict=True):
+        np.testing.assert_array_equal(one.data, other.data)
 
 
 def test_lines_flagged_29_are_images_if_nothing_else_comes():

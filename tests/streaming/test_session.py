@@ -10,6 +10,7 @@ from aslive.streaming.flow import Map, MapName
 from aslive.streaming.layouts import ACQUISITION_HEADER, IMAGE_HEADER, WAVEFORM_HEADER
 from aslive.streaming.messages import (
     Acquisition,
+    Acquisitions,
     Array,
     Close,
     ConfigFile,
@@ -23,6 +24,7 @@ from aslive.streaming.messages import (
     Waveform,
 )
 from aslive.streaming.session import Session, State
+from aslive.streaming.wire import Decoder, encode
 
 CHAIN = "<configuration><stream><gadget><classname>mean</classname></gadget></stream></configuration>"
 ASL_HEADER = Header(
@@ -180,7 +182,9 @@ def test_acquisitions_may_be_handed_in_together(site, state):
     send(session, *WAYS[state])
     send(other, *WAYS[state])
     lines = [acquisition(value, value) for value in range(1, 6)]
-    together = [*session.acquire(lines), *send(session, Close())]
+    (run,) = Decoder().receive_together(b"".join(map(encode, lines)))
+    assert isinstance(run, Acquisitions)
+    together = [*session.acquire(run), *send(session, Close())]
     one_by_one = send(other, *lines, Close())
     assert pixels(together) == pixels(one_by_one)
     assert texts(together) == texts(one_by_one)

@@ -18,6 +18,7 @@ from aslive.streaming.errors import ProtocolError
 from aslive.streaming.layouts import ACQUISITION_HEADER, IMAGE_HEADER, PIXEL_TYPES, WAVEFORM_HEADER
 from aslive.streaming.messages import (
     Acquisition,
+    Acquisitions,
     Array,
     Close,
     ConfigFile,
@@ -156,6 +157,44 @@ def test_a_truncated_message_stays_waiting(message, draw):
     assert decoder.waiting == length
     assert decoder.decoded == 0
     assert all_same(received(decoder, [data[length:]]), [message])
+
+
+RUNS = st.lists(st.tuples(MESSAGES, st.integers(1, 4)), max_size=4).map(
+    lambda runs: [message for message, count in runs for _ in range(count)]
+)
+
+
+@given(RUNS, st.lists(st.integers(0, 3000), max_size=4))
+def test_acquisitions_that_are_read_together_are_those_read_one_by_one(messages, cuts):
+    decoder = Decoder()
+    found = []
+    for piece in pieces(b"".join(map(encode, messages)), cuts):
+        for message in decoder.receive_together(piece):
+            found.extend(message.split() if isinstance(message, Acquisitions) else [message])
+    assert all_same(found, received(Decoder(), [b"".join(map(encode, messages))]))
+
+
+def test_acquisitions_of_one_size_are_read_together_without_a_copy():
+    lines = [acquisition(seed, dimensions=2) for seed in range(5)]
+    data = b"".join(map(encode, [*lines, acquisition(samples=7), Close()]))
+    run, other, _ = Decoder().receive_together(data)
+    assert isinstance(run, Acquisitions)
+    assert isinstance(other, Acquisition)
+    assert all_same(list(run.split()), lines)
+    assert np.shares_memory(run.data, np.frombuffer(data, np.uint8))
+
+
+def test_a_compressed_acquisition_behind_others_is_still_refused():
+    compressed = acquisition()
+    header = np.frombuffer(compressed.header, ACQUISITION_HEADER).copy()
+    header["flags"] = 1 << 52
+    lines = [acquisition(), acquisition(1), Acquisition(header.tobytes(), compressed.trajectory, compressed.data)]
+    given = Decoder().receive_together(b"".join(map(encode, lines)))
+    run = next(given)
+    assert isinstance(run, Acquisitions)
+    assert len(run.headers) == 2
+    with pytest.raises(ProtocolError, match="compressed"):
+        next(given)
 
 
 @pytest.mark.parametrize("message", [acquisition(dimensions=2), image(), waveform(), Array(np.ones((2, 3)))])
