@@ -151,8 +151,6 @@ class Gather(Gadget):
         for fault, count in self._faults.items():
             yield Notice(f"{count} lines {fault}.")
 
-    # What to expect.
-
     def _limits(self, name: str) -> tuple[int, int, int] | None:
         limits = self._encoding.limits.get(name) if self._encoding else None
         return (limits.minimum, limits.maximum, limits.center) if limits else None
@@ -225,8 +223,6 @@ class Gather(Gadget):
             del self._open[volume.key]
             for index in sorted(volume.planes):
                 yield _emit(volume, index, last=len(volume.planes) == 1)
-
-    # Storing lines.
 
     def _key(self, message: Readout) -> Key:
         counters = message.counters
@@ -335,13 +331,11 @@ class Gather(Gadget):
         self._held = None
         last = len(volume.done) + 1 == grid.planes.count
         if last:
-            earlier = [key for key, other in self._open.items() if other.number < volume.number]
-            for key in earlier:  # they cannot become complete any more
-                yield from self._release(self._open.pop(key))
+            for key, other in list(self._open.items()):
+                if other.number < volume.number:  # it cannot become complete any more
+                    yield from self._release(self._open.pop(key))
             del self._open[volume.key]
         yield _emit(volume, index, last)
-
-    # What goes wrong.
 
     def _tell(self, fault: str, text: str) -> Iterator[Notice]:
         """Say something the first time, and count it always."""

@@ -17,7 +17,7 @@ from aslive.sim.protocol import Order, Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.truth import expected_cbf
 from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import Close, ConfigFile, Image, Message, Text
+from aslive.streaming.messages import Close, ConfigFile, Header, Image, Message, Text
 from aslive.streaming.registry import Registry
 from aslive.streaming.scan import LabelingType
 from aslive.streaming.session import Session
@@ -222,6 +222,7 @@ def test_swapped_roles_turn_the_sign_and_are_reported(label_first):
     header, *lines = scanner.messages()
     right = reconstruct([header, *lines])
     lied = {"control": "label", "label": "control"}
+    assert isinstance(header, Header)
     order = ",".join(protocol.context)
     swapped = ",".join(lied.get(role, role) for role in protocol.context)
     assert order in header.text

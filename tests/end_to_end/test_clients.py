@@ -14,7 +14,7 @@ import ismrmrd
 import numpy as np
 import pytest
 
-from aslive.streaming.messages import Acquisition, Header
+from aslive.streaming.messages import Acquisition, Header, Message
 
 CONFIG_FILE, CONFIG_TEXT, HEADER, CLOSE, TEXT, QUERY, RESPONSE = range(1, 8)
 ACQUISITION, IMAGE, WAVEFORM = 1008, 1022, 1026
@@ -99,7 +99,7 @@ def identifiers(data: bytes) -> set[int]:
 # The ismrmrd package.
 
 
-def foreign(messages: list[object]) -> Iterator[object]:
+def foreign(messages: list[Message]) -> Iterator[ismrmrd.Acquisition | ismrmrd.Waveform | ismrmrd.xsd.ismrmrdHeader]:
     """Turn a scan into the objects of the ``ismrmrd`` package, with a heartbeat between the volumes."""
     for number, message in enumerate(messages):
         if isinstance(message, Header):
@@ -132,9 +132,10 @@ def test_the_ismrmrd_package_sends_and_reads_without_a_change(server, scan, undi
     assert len(images) == len(undisturbed.images)
     for image, ours in zip(images, undisturbed.images, strict=True):
         np.testing.assert_array_equal(image.data, ours.data)
-        assert image.image_series_index == ours.fields["image_series_index"]
-        assert image.image_index == ours.fields["image_index"]
-        assert list(image.position) == list(ours.fields["position"])
+        header = image.getHead()
+        assert header.image_series_index == ours.fields["image_series_index"]
+        assert header.image_index == ours.fields["image_index"]
+        assert list(header.position) == list(ours.fields["position"])
         assert ismrmrd.Meta.deserialize(image.attribute_string)["aslive_map"] in ours.attributes
 
 
@@ -183,8 +184,7 @@ def test_a_console_gets_slices_of_small_integers_when_it_asks_for_them(server, s
     assert words
     assert set(words) <= {b"DBG ", b"WRN ", b"ERR "}
     last = [image for image in images if "<value>cbf</value>" in image[1]][-slices:]
-    slopes = {float(ismrmrd.Meta.deserialize(attributes)["RescaleSlope"]) for _, attributes, _ in last}
-    (slope,) = slopes
+    (slope,) = {float(ismrmrd.Meta.deserialize(attributes)["RescaleSlope"]) for _, attributes, _ in last}
     cbf = np.nan_to_num(undisturbed.maps("cbf")[-1].data[0])
     found = slope * np.concatenate([pixels[0] for _, _, pixels in last])
     np.testing.assert_allclose(found, cbf, atol=0.501 * slope)

@@ -73,12 +73,12 @@ class Noisy:
         kept = [number for number in range(PAIRS) if number != pair]
         assert len(found) == len(kept)
         difference = (self.control - self.label)[kept].mean(axis=0)
-        tolerance = 1e-4 * np.nanmax(found[-1])
+        tolerance = 1e-4 * float(np.nanmax(found[-1]))
         np.testing.assert_allclose(found[-1], self.scale * difference, rtol=1e-4, atol=tolerance)
 
     def assert_as_whole(self, replies: Sequence[Message]) -> None:
         """Compare every image and map with those of the undisturbed scan, to the rounding of its Fourier transforms."""
-        tolerance = 1e-6 * np.max(maps(self.whole, "m0scan"))
+        tolerance = 1e-6 * float(np.max(maps(self.whole, "m0scan")))
         for name in ("m0scan", "control", "label", "deltam"):
             np.testing.assert_allclose(maps(replies, name), maps(self.whole, name), atol=tolerance)
         assert len(maps(replies, "cbf")) == PAIRS

@@ -70,7 +70,7 @@ needs_study = pytest.mark.skipif(not STUDY.is_dir(), reason=f"the study {STUDY.n
 @pytest.fixture(scope="module")
 def volumes() -> NDArray[np.float64]:
     """All volumes of the study, shape ``(volumes, z, y, x)``: m0scans, then label, control, label, control, ..."""
-    image = nibabel.nifti1.load(STUDY / "sub-01_asl.nii.gz")
+    image = nibabel.Nifti1Image.from_filename(STUDY / "sub-01_asl.nii.gz")
     return np.asarray(image.dataobj, np.float64).transpose()
 
 
@@ -208,9 +208,9 @@ def plain_image(messages: Iterable[Message], repetition: int = 0) -> NDArray[np.
 def assert_alike(found: NDArray[np.float32], wanted: NDArray[np.floating]) -> None:
     """Compare two images but for their scale."""
     assert found.shape == wanted.shape
-    found = found.astype(np.float64) * np.vdot(found, wanted) / np.vdot(found, found)
-    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9999
-    assert np.linalg.norm(found - wanted) < 1e-3 * np.linalg.norm(wanted)
+    scaled = found * (np.vdot(found, wanted) / np.vdot(found, found))
+    assert np.corrcoef(scaled.ravel(), wanted.ravel())[0, 1] > 0.9999
+    assert np.linalg.norm(scaled - wanted) < 1e-3 * np.linalg.norm(wanted)
 
 
 @pytest.mark.skipif(shutil.which("ismrmrd_generate_cartesian_shepp_logan") is None, reason="needs ismrmrd-tools")
