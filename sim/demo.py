@@ -204,6 +204,7 @@ def tell(console: Console, output: Path, figures: dict[str, float], begin: float
     table.add_row(
         "error of a voxel, SD", f"{figures['error of a voxel']:.1f}", f"{figures['standard error']:.1f} (its map)"
     )
+    console.print()
     console.print(table)
     console.print(
         "The single-delay formula must not give the true flow: it lets label decay with the T1 of blood until the "

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ from .errors import AsliveError
 from .worker import Job
 
 logger = logging.getLogger(__name__)
+
+_PATIENCE = 0.3
+"""How long a scan waits for a worker to come back before another process is started, s."""
 
 _ONE_THREAD = {
     name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -150,6 +154,7 @@ class Crew:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._back = asyncio.Event()
         self._closing = False
 
     async def start(self) -> None:
@@ -168,11 +173,20 @@ class Crew:
 
     async def take(self) -> Worker:
         """Lend a worker for one scan; starts one if all are busy."""
+        worker = self._free()
+        if worker is None and self._all:  # a scanner may have its CLOSE just before the worker is free
+            self._back.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._back.wait(), _PATIENCE)
+            worker = self._free()
+        return worker or await self._launch()
+
+    def _free(self) -> Worker | None:
         while self._idle:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-        return await self._launch()
+        return None
 
     def _left(self, worker: Worker) -> None:
         """Take a worker back after its scan, or replace it if it died."""
@@ -185,6 +199,7 @@ class Crew:
         elif worker not in self._idle:
             if len(self._idle) < self._warm:
                 self._idle.append(worker)
+                self._back.set()
             else:
                 worker.kill()
 
@@ -192,6 +207,7 @@ class Crew:
         """Start one more warm worker."""
         try:
             self._idle.append(await self._launch())
+            self._back.set()
         except AsliveError as error:
             logger.error("%s", error)
 

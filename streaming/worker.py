@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,10 @@ class Live:
 
     def __iter__(self) -> Iterator[memoryview]:
         if self._job.journal:
-            for record in Reader(self._path, self._wait):
-                if record.kind == RecordKind.WIRE:
-                    yield record.payload
+            with closing(Reader(self._path, self._wait)) as reader:  # left before its end, it would keep the scan alive
+                for record in reader:
+                    if record.kind == RecordKind.WIRE:
+                        yield record.payload
         while self._end is None:
             taken = self._next()
             if taken.kind == Kind.BYTES:
