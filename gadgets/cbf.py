@@ -235,10 +235,14 @@ class CBF(Gadget):
             yield from self._say(
                 "empty", "The CBF map is zero or not a number everywhere: something is wrong.", Level.ERROR
             )
-        inside = self._mask if self._mask is not None and self._mask.shape == shape else None
-        holes = int(np.count_nonzero(~(m0[inside] > 0))) if inside is not None else 0
+        if self._mask is not None and self._mask.shape == shape:
+            yield from self._count_holes(m0[self._mask])
+
+    def _count_holes(self, m0: NDArray[np.float32]) -> Iterator[Notice]:
+        """Say how many voxels of the brain have no CBF."""
+        holes = int(np.count_nonzero(~(m0 > 0)))
         if holes:
-            level = Level.WARNING if holes > _MANY_HOLES * np.count_nonzero(inside) else Level.INFO
+            level = Level.WARNING if holes > _MANY_HOLES * m0.size else Level.INFO
             yield from self._say("holes", f"M0 is too dark in {holes} voxels of the brain: CBF is NaN there.", level)
 
     def _m0(self, shape: tuple[int, ...]) -> tuple[NDArray[np.float32] | None, dict[str, Constant]]:

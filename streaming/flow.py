@@ -1,7 +1,7 @@
 """What flows down the chain: from one readout to a map of cerebral blood flow."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from struct import Struct
 from typing import NamedTuple
@@ -289,7 +289,7 @@ class Map:
     units: str
     pairs: int = 0
     """Pairs that went into it."""
-    constants: Mapping[str, Constant] | None = None
+    constants: Mapping[str, Constant] = field(default_factory=dict)
     """What it was computed with."""
 
 

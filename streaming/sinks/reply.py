@@ -24,6 +24,8 @@ SERIES = {name: number for number, name in enumerate(MapName, start=1)}
 _SIGNED = frozenset((MapName.DELTAM, MapName.DELTAM_STDERR, MapName.CBF, MapName.CBF_STDERR))
 _TICK = 2.5e-3
 _SCALED_MAXIMUM = 4095
+_FLOW_STEP = 0.1
+_INT16 = np.iinfo(np.int16)
 _FIRE = {Level.INFO: "DBG", Level.WARNING: "WRN", Level.ERROR: "ERR"}
 
 
@@ -92,7 +94,8 @@ class Reply:
         pixels: NDArray[np.generic] = data
         if self.pixel_format is PixelFormat.INT16:
             slope = _slope(result.name, data)
-            pixels = np.rint(np.nan_to_num(data, posinf=0, neginf=0) / np.float64(slope)).astype(np.int16)
+            steps = np.rint(np.nan_to_num(data, posinf=0, neginf=0) / np.float64(slope))
+            pixels = np.clip(steps, _INT16.min, _INT16.max).astype(np.int16)
             attributes |= {"RescaleSlope": f"{slope:.9g}", "RescaleIntercept": "0"} | _window(
                 result.name, slope, pixels
             )
@@ -169,14 +172,14 @@ def _attributes(result: Map) -> dict[str, str | list[str]]:
 
 
 def _slope(name: MapName, data: NDArray[np.float32]) -> float:
-    """Choose the unit of the integers: 0.1 mL/100 g/min for flow if it fits, else from the largest pixel."""
+    """Choose the unit of the integers: for flow 0.1 mL/100 g/min, so that no wild voxel coarsens a map; else by range.
+
+    Flow beyond 3276.7 mL/100 g/min, which no tissue has, is cut to that.
+    """
+    if name in (MapName.CBF, MapName.CBF_STDERR):
+        return _FLOW_STEP
     finite = np.abs(data[np.isfinite(data)])
     largest = float(finite.max()) if finite.size else 0.0
-    if name in (MapName.CBF, MapName.CBF_STDERR):
-        slope = 0.1
-        while largest / slope > np.iinfo(np.int16).max:
-            slope *= 10
-        return slope
     return largest / _SCALED_MAXIMUM if largest else 1.0
 
 

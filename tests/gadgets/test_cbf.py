@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -27,10 +28,12 @@ def notices(out, level=None):
     return [m.text for m in out if isinstance(m, Notice) and level in (None, m.level)]
 
 
-def quantify(run, make_volume, labeling, gadget: CBF | None = None, m0: float | None = 100.0, messages=(), **scan):
+def quantify(
+    run, make_volume, labeling, gadget: CBF | None = None, m0: float | None = 100.0, messages=(), **scan: float
+):
     volumes = [make_volume(np.full(SHAPE, m0), M, 0)] if m0 is not None else []
-    scan = {"repetition_time": 10.0, "field_strength": 3.0} | scan
-    return run([gadget or CBF()], [*volumes, *messages, mean()], Scan(labeling=labeling, **scan))
+    times = replace(Scan(labeling=labeling, repetition_time=10.0, field_strength=3.0), **scan)
+    return run([gadget or CBF()], [*volumes, *messages, mean()], times)
 
 
 @pytest.mark.parametrize(

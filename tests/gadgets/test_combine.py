@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from aslive.gadgets.combine import Combine
+from aslive.gadgets.combine import Combine, Mode
 from aslive.streaming.flow import CoilImages, Counters, Geometry, Place
 from aslive.streaming.scan import Labeling, Role, Scan
 
@@ -49,5 +49,5 @@ def test_noise_of_unit_variance_stays_so(run):
 
 def test_root_sum_of_squares_is_a_magnitude(run):
     message = images(0, Role.CONTROL)
-    (slab,) = run([Combine(mode="rss")], [message], STATED)
+    (slab,) = run([Combine(mode=Mode.RSS)], [message], STATED)
     np.testing.assert_allclose(slab.data, np.sqrt((np.abs(message.data) ** 2).sum(0)), rtol=1e-5)

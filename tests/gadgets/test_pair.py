@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aslive.gadgets.pair import Pair
+from aslive.gadgets.pair import Pair, Subtraction
 from aslive.streaming.flow import Counters, Difference, Level, Mask, Notice, Volume
 from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
 
@@ -134,16 +134,14 @@ def test_complex_subtraction_sees_blood_where_tissue_is_suppressed_or_inverted(r
             make_volume((tissue + noise[0]) * ramp, C, 0),
             make_volume((tissue - BLOOD * np.sign(tissue) + noise[1]) * ramp, L, 1),
         ]
-        (made,) = differences(run([Pair(subtraction="complex")], given_, context(C, L)))
+        (made,) = differences(run([Pair(subtraction=Subtraction.COMPLEX)], given_, context(C, L)))
         assert made.data.mean() == pytest.approx(BLOOD, rel=0.02)
         assert made.complex_subtraction
 
 
 def test_complex_and_magnitude_agree_at_high_signal(run, make_volume):
     given_ = volumes(make_volume, (L, C))
-    one, other = (
-        differences(run([Pair(subtraction=kind)], given_, context(L, C)))[0].data for kind in ("complex", "magnitude")
-    )
+    one, other = (differences(run([Pair(subtraction=kind)], given_, context(L, C)))[0].data for kind in Subtraction)
     np.testing.assert_allclose(one, other, atol=0.02)
 
 

@@ -14,13 +14,13 @@ from aslive.streaming import door as door_module
 from aslive.streaming.door import Door, classify
 from aslive.streaming.flow import Counters, Kind, Level, Notice, Readout, Train
 from aslive.streaming.header import read_header
-from aslive.streaming.layouts import ACQUISITION_HEADER, COUNTERS, flag
+from aslive.streaming.layouts import ACQUISITION_HEADER, flag
 from aslive.streaming.messages import Acquisition, Acquisitions
 from aslive.streaming.scan import Encoding, Scan
 from aslive.streaming.wire import Decoder, encode
 
 RAW = Path(__file__).resolve().parents[2].parent / "shared/data/raw"
-NAMES = COUNTERS.names[:-1]
+NAMES = Counters._fields[:9]
 ORIGIN = Counters()
 
 

@@ -1,6 +1,7 @@
 """The wire carries every message unharmed, whatever its pieces, and as other programs lay it out."""
 
 import io
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
 from struct import pack
@@ -116,7 +117,7 @@ def same(one: Message, other: Message) -> bool:
     return True
 
 
-def all_same(some: list[Message], others: list[Message]) -> bool:
+def all_same(some: Sequence[Message], others: Sequence[Message]) -> bool:
     return len(some) == len(others) and all(map(same, some, others))
 
 

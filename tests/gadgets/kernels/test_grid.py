@@ -18,7 +18,8 @@ def test_a_limit_of_one_value_with_a_larger_matrix_is_not_believed():
     assert axis_from_limits(64, 0, 0, 32) is None
     assert axis_from_limits(64, 0, 63, 70) is None
     assert axis_from_limits(64, 0, 127, 64) is None
-    assert axis_from_limits(0, 0, 63, 32).size == 64
+    unstated = axis_from_limits(0, 0, 63, 32)
+    assert unstated and unstated.size == 64
 
 
 def test_lines_that_came_make_an_axis_they_fit_on():

@@ -41,7 +41,8 @@ def geometries(draw) -> Geometry:
     turned[2] *= draw(st.sampled_from((-1, 1)))
     position = draw(st.tuples(*[st.floats(-0.2, 0.2)] * 3))
     field_of_view = draw(st.tuples(*[st.floats(0.05, 0.4)] * 3))
-    return Geometry(position, *(tuple(row) for row in turned.tolist()), field_of_view)
+    read, phase, along = (tuple(row) for row in turned.tolist())
+    return Geometry(position, read, phase, along, field_of_view)
 
 
 SHAPES = st.tuples(*[st.integers(1, 9)] * 3)
