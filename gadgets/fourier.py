@@ -76,10 +76,12 @@ class Fourier(Gadget):
         """Transform one slice, or add one partition to its volume."""
         if message.data.shape != self._shape:
             self._prepare(message.data.shape)
-        rows = self._along_y(message.data)[:, :, self._rows]  # pyright: ignore[reportOptionalCall] (prepared above)
+        assert self._along_y  # noqa: S101  (prepared above)
         if not self._three_dimensional:
-            yield CoilImages(rows.copy(), message.place, message.index, message.last)
+            images = self._along_y(message.data, out=empty(message.data.shape))[:, :, self._rows]
+            yield CoilImages(images, message.place, message.index, message.last)
             return
+        rows = self._along_y(message.data)[:, :, self._rows]
         if not 0 <= message.index < self._slices:
             raise DataError(f"Partition {message.index} lies outside of the {self._slices} that the header states.")
         slab = self._slab(message, rows.shape)

@@ -114,17 +114,17 @@ class Gather(Gadget):
         counters = train.counters
         turns = np.flatnonzero((counters[1:, 1:] != counters[:-1, 1:]).any(axis=1)) + 1  # where more than ky changes
         for begin, end in pairwise((0, *turns.tolist(), len(counters))):
-            yield from self.process(train.readout(begin))
-            following = range(begin + 1, end)
-            together = yield from self._go_on(train, following, counters[begin + 1 : end, 0].tolist())
+            first, following = train.readout(begin), range(begin + 1, end)
+            yield from self.process(first)
+            together = yield from self._go_on(train, first, following, counters[begin + 1 : end, 0].tolist())
             for number in () if together else following:
                 yield from self.process(train.readout(number))
 
     def _go_on(
-        self, train: Train, following: range, steps: list[int]
+        self, train: Train, before: Readout, following: range, steps: list[int]
     ) -> Generator[KSpace | Readout | Notice, None, bool]:
         """Store lines that go on with an open plane, each the first of its row; tell whether they are such lines."""
-        grid, before = self._grid, train.readout(following.start - 1)
+        grid = self._grid
         volume = self._open.get(self._key(before))
         if grid is None or volume is None or self._held is not None or self._key_flag or not steps:
             return False

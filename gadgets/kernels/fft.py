@@ -55,8 +55,11 @@ def plan_inverse(
         plan = pyfftw.FFTW(array, array, axes=(axis,), direction="FFTW_BACKWARD", flags=("FFTW_MEASURE",), threads=1)
 
     def execute(values: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        plan.update_arrays(values, values)
+        if values is not array:
+            plan.update_arrays(values, values)
         plan.execute()
+        if values is not array:
+            plan.update_arrays(array, array)
         return values
 
     return execute
@@ -86,21 +89,26 @@ class CentredInverse:
         _, weights = centring(self._n)
         self._real = self._n % 2 == 0  # then the weights are +1 and -1 over sqrt(N), and the copy runs on real numbers
         self._weights: NDArray[Any] = weights.real.copy() if self._real else weights  # Any: real or complex
-        self._grid = self._numbers(self._buffer)
 
-    def __call__(self, data: NDArray[np.complex64], start: int = 0) -> NDArray[np.complex64]:
-        """Transform samples that begin at grid position ``start``; the rest of the grid is zero."""
+    def __call__(
+        self, data: NDArray[np.complex64], start: int = 0, out: NDArray[np.complex64] | None = None
+    ) -> NDArray[np.complex64]:
+        """Transform samples that begin at grid position ``start``; the rest of the grid is zero.
+
+        With ``out``, an array from ``empty``, the result is written there, and stays.
+        """
+        buffer = self._buffer if out is None else out
         if data.shape[self._axis] < self._n:
-            self._buffer[...] = 0
+            buffer[...] = 0
         flags = data.flags
         if not (flags.c_contiguous and flags.aligned and flags.writeable):
             data = data.copy()  # the compiled loop takes plain arrays only; views of received bytes are not plain
-        numbers = self._numbers(data)
+        numbers, grid = self._numbers(data), self._numbers(buffer)
         if self._real and self._inner == 1:
-            _place_samples(numbers, start, self._weights, self._grid)
+            _place_samples(numbers, start, self._weights, grid)
         else:
-            _place_rows(numbers, start, self._weights, self._grid)
-        return self._transform(self._buffer)
+            _place_rows(numbers, start, self._weights, grid)
+        return self._transform(buffer)
 
     def _numbers(self, array: NDArray[np.complex64]) -> NDArray[Any]:  # Any: real or complex
         """See an array as ``(outer, n, inner)``, with real and imaginary parts side by side where weights are real."""
