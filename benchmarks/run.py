@@ -142,7 +142,7 @@ def limits(stream: Path, protocol: Protocol) -> dict[str, float]:
     target = bytearray(len(block))
 
     def copy() -> None:
-        target[:] = block
+        memoryview(target)[:] = block
 
     along_x = CentredInverse((coils, samples), 1, Backend.FFTW)
     along_y = CentredInverse((coils, 1, y, x), 2, Backend.FFTW)
