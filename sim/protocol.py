@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from ..streaming.errors import ConfigError
@@ -212,10 +212,6 @@ class Protocol:
         if not self.three_dimensional:
             return self.matrix[2] * self.slice_duration
         return self.excitation_time + math.ceil(self.partition_count / self.shots) * self.line_count * self.echo_spacing
-
-    def with_pairs(self, pairs: int) -> "Protocol":
-        """Give the same protocol, longer or shorter."""
-        return replace(self, pairs=pairs)
 
 
 def _acquired(count: int, fraction: float) -> int:

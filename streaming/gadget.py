@@ -47,10 +47,15 @@ class Gadget:
     @classmethod
     def parameters(cls) -> dict[str, Any]:  # Any: types as dataclasses state them
         """Tell the parameters by name, with their types."""
-        if not is_dataclass(cls):
-            return {}
-        hints = get_type_hints(cls)
-        return {field.name: hints[field.name] for field in fields(cls) if field.init}
+        return parameters_of(cls)
+
+
+def parameters_of(kind: type) -> dict[str, Any]:  # Any: types as dataclasses state them
+    """Tell the fields of a dataclass that may be given, with their types; none for any other class."""
+    if not is_dataclass(kind):
+        return {}
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind) if field.init}
 
 
 def _hints(gadget: type[Gadget]) -> dict[str, Any]:  # Any: as typing gives them

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from enum import IntEnum
 from pathlib import Path
 from struct import Struct
@@ -248,4 +249,7 @@ def read(path: Path, wait: Callable[[int], int | None] | None = None) -> Reader:
 
 def bytes_of(path: Path, wait: Callable[[int], int | None] | None = None) -> Iterator[memoryview]:
     """Give the wire bytes of a journal, in the pieces in which they came."""
-    return (record.payload for record in read(path, wait) if record.kind == RecordKind.WIRE)
+    with closing(read(path, wait)) as reader:  # left before its end, it would keep alive what ``wait`` belongs to
+        for record in reader:
+            if record.kind == RecordKind.WIRE:
+                yield record.payload

@@ -9,11 +9,12 @@ from rich.console import Console
 from .config import read_json
 from .convert import Form, form_of, open_messages
 from .errors import AsliveError
+from .journal import bytes_of
 from .messages import Text
 from .registry import Registry
 from .session import Session
 from .wire import Decoder, encode
-from .worker import Files, converse, recorded, summary
+from .worker import Files, converse, summary
 
 EXAMPLE = """\b
 Example:
@@ -56,5 +57,5 @@ def rerun_command(
 
 def _pieces(path: Path) -> Iterator[memoryview]:
     if form_of(path) is Form.JOURNAL:
-        return recorded(path)
+        return bytes_of(path)
     return (memoryview(encode(message)) for message in open_messages(path))

@@ -12,7 +12,6 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 from .channel import Frame, Kind, Line
 from .errors import AsliveError, PeerSilent, ProtocolError
 from .flow import MapName
-from .journal import Reader, RecordKind
+from .journal import bytes_of
 from .messages import Acquisitions, Image, Message
 from .registry import Registry
 from .rehearsal import rehearse
@@ -70,13 +69,6 @@ def converse(pieces: Iterator[memoryview], session: Session, decoder: Decoder) -
         yield from session.fail(error)
 
 
-def recorded(path: Path) -> Iterator[memoryview]:
-    """Give the wire bytes of a journal whose scan is over."""
-    for record in Reader(path):
-        if record.kind == RecordKind.WIRE:
-            yield record.payload
-
-
 class Live:
     """The wire bytes of a scan that is still running: from its journal, or from memory if that cannot be written."""
 
@@ -91,10 +83,7 @@ class Live:
 
     def __iter__(self) -> Iterator[memoryview]:
         if self._job.journal:
-            with closing(Reader(self._path, self._wait)) as reader:  # left before its end, it would keep the scan alive
-                for record in reader:
-                    if record.kind == RecordKind.WIRE:
-                        yield record.payload
+            yield from bytes_of(self._path, self._wait)
         while self._end is None:
             taken = self._next()
             if taken.kind == Kind.BYTES:

@@ -5,15 +5,16 @@ Image header and attributes as in the MRD standard; ``aslive_map``, ``aslive_pai
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..attributes import write_attributes
 from ..flow import Level, Map, MapName, Notice
+from ..gadget import parameters_of
 from ..layouts import IMAGE_HEADER, ImageType
 from ..messages import Image, Message, Text
 from ..scan import Scan
@@ -69,8 +70,7 @@ class Reply:
     @classmethod
     def parameters(cls) -> dict[str, Any]:  # Any: types as dataclasses state them
         """Tell the parameters by name, with their types."""
-        hints = get_type_hints(cls)
-        return {field.name: hints[field.name] for field in fields(cls) if field.init}
+        return parameters_of(cls)
 
     def start(self, scan: Scan) -> None:
         """Learn the geometry of the scan."""

@@ -1,11 +1,13 @@
 """The journal keeps what came, and never gives what did not."""
 
+import gc
 import os
 import resource
 import signal
 import stat
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -232,3 +234,23 @@ def test_another_file_is_refused(path):
     path.write_text("no journal at all, but long enough to be one")
     with pytest.raises(JournalError, match="is no journal"):
         recovered(path)
+
+
+def test_reading_that_is_left_before_the_end_keeps_nothing_alive(tmp_path):
+    class Waiter:
+        def wait(self, _: int) -> int | None:
+            return (tmp_path / "scan.journal").stat().st_size
+
+    with Journal.create(tmp_path / "scan.journal", {}) as record:
+        record.append(b"one")
+        record.append(b"two")
+    waiter = Waiter()
+    gone = weakref.ref(waiter)
+    pieces = journal.bytes_of(tmp_path / "scan.journal", waiter.wait)
+    assert bytes(next(pieces)) == b"one"
+    gc.disable()
+    try:
+        del waiter, pieces
+        assert gone() is None
+    finally:
+        gc.enable()
