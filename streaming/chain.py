@@ -43,14 +43,27 @@ class Chain:
     """
 
     def __init__(self, gadgets: Sequence[tuple[str, Gadget]]) -> None:
+        check(gadgets)
+        self._line = list(gadgets)
+        self._set_out(self._line)
+
+    def _set_out(self, gadgets: Sequence[tuple[str, Gadget]]) -> None:
         self._gadgets = [gadget for _, gadget in gadgets]
         self.timings = [Timing(name) for name, _ in gadgets]
         self._takes = [gadget.takes() for gadget in self._gadgets]
         self._routes: dict[type, list[int]] = {}
-        check(gadgets)
 
     def start(self, scan: Scan) -> None:
-        """Let every gadget prepare for the scan."""
+        """Leave out the gadgets that this scan does not need, and let every other one prepare for it."""
+        needed = []
+        for stage, (name, gadget) in enumerate(self._line):
+            try:
+                if gadget.needed(scan):
+                    needed.append((name, gadget))
+            except Exception as error:  # a gadget may be a site's own code, and fail in any way
+                raise self._failure(stage, error) from error
+        check(needed)
+        self._set_out(needed)
         for stage, gadget in enumerate(self._gadgets):
             try:
                 gadget.start(scan)

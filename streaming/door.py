@@ -25,7 +25,6 @@ _CALIBRATION = flag(20)
 _CALIBRATION_AND_IMAGING = flag(21)
 _PHASE_CORRECTION = flag(24)
 _SURFACE_COIL = flag(29)
-_REVERSE = flag(22)
 _NOT_IMAGING = {
     flag(23): "navigation (flag 23)",
     flag(26): "feedback of parallel imaging (flag 26)",
@@ -210,7 +209,7 @@ class Door:
 def _ordinary(acquisitions: Acquisitions) -> bool:
     """Tell whether readouts are plain imaging lines of one kind, that may share a train."""
     headers, first = acquisitions.headers, acquisitions.headers[0]
-    special = (headers["flags"] & _SPECIAL) | ((headers["flags"] ^ first["flags"]) & _REVERSE)
+    special = headers["flags"] & _SPECIAL
     unusual = headers["discard_pre"] | headers["discard_post"] | headers["encoding_space_ref"]
     same = (headers["center_sample"] == first["center_sample"]) & (headers["sample_time_us"] == first["sample_time_us"])
     fits = 0 <= first["center_sample"] < acquisitions.data.shape[2] and acquisitions.data.shape[1] > 0

@@ -13,6 +13,8 @@ from .scan import Role, Source
 
 _GEOMETRY = Struct("<12f")
 _AFTER_DWELL = 182
+_ENCODING_SPACE = slice(174, 176)
+_REVERSED = 1 << 21  # MRD flag 22
 _LINE = Struct("<2x Q 8x I 150x H 4x f 60x 17H 64x")  # flags, time stamp, center_sample, sample time, counters
 
 
@@ -95,6 +97,11 @@ class Readout:
         )
 
     @property
+    def encoding_space(self) -> int:
+        """Which encoding of the header it belongs to; 0 is the imaging one."""
+        return int.from_bytes(self.header[_ENCODING_SPACE], "little")
+
+    @property
     def geometry(self) -> Geometry:
         """Where the readout lies."""
         numbers = _GEOMETRY.unpack_from(self.header, _AFTER_DWELL)
@@ -106,8 +113,8 @@ class Readout:
 class Train:
     """Ordinary imaging lines that arrived together, so that they can be worked on together.
 
-    They have one number of coils and samples, one center, one dwell and one direction, and no trajectory. A gadget that
-    takes readouts but no trains is given the readouts one by one.
+    They have one number of coils and samples, one center, one dwell and no trajectory; lines of both directions may be
+    among them. A gadget that takes readouts but no trains is given the readouts one by one.
     """
 
     data: NDArray[np.complex64]
@@ -121,6 +128,11 @@ class Train:
     def counters(self) -> NDArray[np.uint16]:
         """The encoding counters in the order of ``Counters``, shape ``(lines, 17)``."""
         return np.ascontiguousarray(self.headers["idx"]).view("<u2").reshape(len(self.headers), -1)
+
+    @property
+    def reversed(self) -> NDArray[np.bool_]:
+        """Which lines were read backwards, shape ``(lines,)``."""
+        return (self.headers["flags"] & _REVERSED) != 0
 
     def with_data(self, data: NDArray[np.complex64]) -> "Train":
         """Give the same train with other samples."""
@@ -146,6 +158,31 @@ class Train:
         return map(self.readout, range(len(self.headers)))
 
 
+class Sampling(NamedTuple):
+    """Which part of k-space was acquired.
+
+    Ranges are shares of the half width of the k-space grid: (-1, 1) is all of it, (-0.5, 1) is a partial Fourier of 6/8
+    without the lowest quarter. The lattice is that of parallel imaging: of the rows of a partition every ``step_y``-th
+    is acquired, of the partitions every ``step_z``-th, and from one acquired partition to the next the rows move by
+    ``shift`` (CAIPIRINHA).
+    """
+
+    x: tuple[float, float] = (-1.0, 1.0)
+    y: tuple[float, float] = (-1.0, 1.0)
+    z: tuple[float, float] = (-1.0, 1.0)
+    step_y: int = 1
+    step_z: int = 1
+    shift: int = 0
+
+    @property
+    def acceleration(self) -> int:
+        """How many voxels fold onto each other."""
+        return self.step_y * self.step_z
+
+
+FULL = Sampling()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Which volume of the scan something belongs to, and what that volume is."""
@@ -165,6 +202,8 @@ class Place:
     """MRD acquisition flags of the first line."""
     dwell: float = 0.0
     """Time of one sample of the first line, s; 0 where the scanner sends none."""
+    sampling: Sampling = FULL
+    """Which part of its k-space was to be acquired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +211,49 @@ class KSpace:
     """One slice of a 2-D volume, or one partition of a 3-D one, with all its lines."""
 
     data: NDArray[np.complex64]
-    """Shape ``(coils, 1, ky, x)``: hybrid space, x already transformed."""
+    """Shape ``(coils, 1, ky, x)``: hybrid space, x already transformed. On a trajectory ``(coils, 1, interleaves,
+    samples)``: nothing transformed."""
     place: Place
     index: int
     """Slice, or partition counted from the lowest kz of the grid."""
     last: bool
     """Whether its volume is complete with it."""
+    time: float = 0.0
+    """Acquisition time stamp of its own first line, s; 0 where the scanner sends none."""
+    trajectory: NDArray[np.float32] | None = None
+    """k-space coordinates of the samples as they came, shape ``(interleaves, samples, dimensions)``; none on a grid."""
+
+    def with_data(self, data: NDArray[np.complex64]) -> "KSpace":
+        """Give the same plane with other samples."""
+        return KSpace(data, self.place, self.index, self.last, self.time, self.trajectory)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The lines from which parallel imaging learns: of one slice, or of a whole 3-D volume.
+
+    It goes out just ahead of the first plane, or the last partition, that needs it.
+    """
+
+    data: NDArray[np.complex64]
+    """Shape ``(coils, kz, ky, x)``: hybrid space; kz and ky hold only the block that was acquired without gaps."""
+    place: Place
+    """Of its first line."""
+    index: int
+    """Slice; 0 in 3-D."""
+    center: tuple[int, int]
+    """Where in (kz, ky) the centre of k-space lies; may be outside of the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a volume is that comes in several segments."""
+
+    place: Place
+    segment: int
+    """Segments complete."""
+    segments: int
+    """Segments of the volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +344,7 @@ class MapName(StrEnum):
     CBF = "cbf"
     CBF_STDERR = "cbf_stderr"
     MASK = "mask"
+    GFACTOR = "gfactor"
 
 
 class Constant(NamedTuple):
@@ -291,6 +368,31 @@ class Map:
     """Pairs that went into it."""
     constants: Mapping[str, Constant] = field(default_factory=dict)
     """What it was computed with."""
+
+
+class Measure(StrEnum):
+    """What is measured of the data on the way, for quality."""
+
+    GHOST_LEVEL = "ghost_level"
+    """Mean signal in the N/2 ghost over that in the object."""
+    NAVIGATOR_SLOPE = "navigator_slope"
+    """Odd-even phase of the navigators along x, rad per voxel."""
+    NAVIGATOR_CONSTANT = "navigator_constant"
+    """Odd-even phase of the navigators, rad."""
+    FIELD_DRIFT = "field_drift"
+    """Mean change of the frequency since the first volume, Hz."""
+    PHASE_OFFSET = "phase_offset"
+    """Constant phase of a volume against the reference volume, rad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number that tells about the quality of the data."""
+
+    name: Measure
+    value: float
+    """NaN where there is no answer."""
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)

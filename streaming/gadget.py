@@ -20,6 +20,10 @@ class Gadget:
     name: ClassVar[str] = ""
     """The name in chains; by default the class's own."""
 
+    def needed(self, scan: Scan) -> bool:
+        """Tell whether this scan needs the gadget; one that is not needed is left out of the line."""
+        return True
+
     def start(self, scan: Scan) -> None:
         """Prepare everything that can be prepared before the first readout."""
 

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, tostring
 from . import bids
 from .errors import HeaderError
 from .labeling import LONGEST_DELAY, read_labeling, read_repetition_time
-from .scan import Encoding, Limits, Scan
+from .scan import Encoding, Limits, Scan, Trapezoid
 from .statements import Statements, plain
 from .xmltree import children, descend, local_name, read_tree, words
 
@@ -23,6 +23,7 @@ _NAMESPACE = "http://www.ismrm.org/ISMRMRD"
 _TRAJECTORIES = ("cartesian", "epi", "radial", "goldenangle", "spiral", "other")
 _IN_SPACE = frozenset(("kspace_encode_step_1", "kspace_encode_step_2", "slice"))
 """Counters whose limits span a matrix."""
+_TRAPEZOID = ("rampuptime", "flattoptime", "rampdowntime", "dwelltime", "echospacing")
 _ABOUT_THE_PATIENT = ("patientname", "patientid", "patientbirth", "birthdate")
 _PROTON_HZ_PER_T = 42.577478518e6
 """Gyromagnetic ratio of the proton / 2 pi, CODATA 2018."""
@@ -117,6 +118,8 @@ def _read_encoding(encoding: Element, number: int, notes: list[str]) -> Encoding
         )
         notes.append(f"{where} has {was}.")
     description = descend(encoding, "trajectoryDescription")
+    identifier = words(description, "identifier")
+    parameters = _read_trajectory_parameters(description, where, notes)
     return Encoding(
         encoded_matrix=_read_matrix(encoding, where, "encodedSpace", notes),
         encoded_field_of_view=_read_field_of_view(encoding, where, "encodedSpace", notes),
@@ -125,8 +128,9 @@ def _read_encoding(encoding: Element, number: int, notes: list[str]) -> Encoding
         limits=_read_limits(encoding, where, notes),
         trajectory=trajectory or "cartesian",
         acceleration=_read_acceleration(encoding, where, notes),
-        trajectory_identifier=words(description, "identifier"),
-        trajectory_parameters=_read_trajectory_parameters(description, where, notes),
+        trajectory_identifier=identifier,
+        trajectory_parameters=parameters,
+        trapezoid=_read_trapezoid(identifier, parameters, where, notes),
     )
 
 
@@ -205,6 +209,23 @@ def _read_trajectory_parameters(description: Element | None, where: str, notes: 
         elif name and local_name(part).lower() != "userparameterstring":
             notes.append(f"{where}: {name[:40]} of the trajectoryDescription is no number and is left out.")
     return parameters
+
+
+def _read_trapezoid(identifier: str, parameters: Mapping[str, float], where: str, notes: list[str]) -> Trapezoid | None:
+    """Read the readout gradient of an EPI; ``acqDelayTime`` is not needed, because the samples lie in its middle."""
+    if plain(identifier) != "conventionalepi":
+        return None
+    microseconds = {plain(name): value * 1e-6 for name, value in parameters.items()}
+    counts = {plain(name): value for name, value in parameters.items()}
+    times = [round(microseconds.get(name, 0.0), 12) for name in _TRAPEZOID]
+    samples, navigators = counts.get("numsamples", 0.0), counts.get("numberofnavigators", 0.0)
+    if not all(0 <= time < 1 for time in times) or not 0 < samples < 1 << 16 or not 0 <= navigators < 1 << 16:
+        notes.append(
+            f"{where}: the trajectoryDescription of the EPI is not usable; its samples are taken as evenly spaced."
+        )
+        return None
+    ramp_up, flat_top, ramp_down, dwell, echo_spacing = times
+    return Trapezoid(ramp_up, flat_top, ramp_down, dwell, int(samples), int(navigators), echo_spacing)
 
 
 def _read_parameters(root: Element) -> dict[str, str]:

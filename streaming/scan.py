@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Source(StrEnum):
     """Where a number came from; goes with every map."""
@@ -57,6 +60,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Trapezoid:
+    """The readout gradient of an EPI, from ``trajectoryDescription``; all times in s."""
+
+    ramp_up: float
+    flat_top: float
+    ramp_down: float
+    dwell: float
+    """Time of one sample."""
+    samples: int
+    """Samples of one line."""
+    navigators: int = 0
+    """Lines without phase encoding ahead of each train."""
+    echo_spacing: float = 0.0
+    """From line to line; 0 where it is not stated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """One encoding space: the k-space that is sampled and the image that is wanted."""
 
@@ -76,6 +96,18 @@ class Encoding:
     trajectory_identifier: str = ""
     trajectory_parameters: Mapping[str, float] = field(default_factory=dict)
     """The numbers of ``trajectoryDescription``, as they are (µs and counts)."""
+    trapezoid: Trapezoid | None = None
+    """The readout gradient, where ``trajectoryDescription`` tells of an EPI."""
+
+    @property
+    def on_a_grid(self) -> bool:
+        """Whether lines of k-space are read, and not spirals, spokes or anything else on a trajectory."""
+        return self.trapezoid is not None or self.trajectory in ("cartesian", "epi")
+
+    @property
+    def echo_planar(self) -> bool:
+        """Whether the lines are read to and fro; converters may say ``cartesian`` and still describe the train."""
+        return self.trapezoid is not None or self.trajectory == "epi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +177,20 @@ def _of_volume(values: tuple[float, ...], volume: int) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """What a measurement without signal tells of the noise of the coils."""
+
+    covariance: NDArray[np.complex128]
+    """Shape ``(coils, coils)``, of one sample."""
+    samples: int
+    """How many samples went into it."""
+    dwell: float
+    """Time of one of them, s; 0 where the scanner sends none."""
+    coil_names: tuple[str, ...] = ()
+    """In channel order; empty where the header has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
     """One scan, as its header and config describe it."""
 
@@ -166,6 +212,8 @@ class Scan:
     patient_position: str = ""
     dependencies: Mapping[str, str] = field(default_factory=dict)
     """Earlier measurements this one needs: kind (``Noise``, ...) -> measurement id."""
+    noise: Noise | None = None
+    """The noise of an earlier measurement that the header names, where the server kept it."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """All ``userParameters``, as text."""
     notes: tuple[str, ...] = ()
