@@ -1,24 +1,38 @@
 """Collecting lines until a slice, a partition, a volume is complete."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
 from ..streaming.errors import DataError
-from ..streaming.flow import Counters, Geometry, Kind, KSpace, Level, Notice, Place, Readout, Train
+from ..streaming.flow import (
+    FULL,
+    Geometry,
+    Kind,
+    KSpace,
+    Level,
+    Notice,
+    Place,
+    Progress,
+    Readout,
+    Reference,
+    Sampling,
+    Train,
+)
 from ..streaming.gadget import Gadget
-from ..streaming.scan import Encoding, Scan
-from .kernels.filling import Filling
-from .kernels.grid import Grid, learned_grid, stated_grid
+from ..streaming.numbering import Numbering
+from ..streaming.scan import Scan
+from .kernels.filling import Filling, Line, Volumes
+from .kernels.grid import Grid, learned_grid, share, stated_grid
 from .kernels.lines import Plane
+from .kernels.references import ReferenceLines
+from .kernels.trajectories import Trajectories
 
 _GATHERED = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
-_KEY = ("repetition", "set", "contrast", "phase")
-_LINE = "kspace_encode_step_1"
-_NEVER_IN_THE_KEY = (_LINE, "kspace_encode_step_2", "slice")
+_REFERENCES = (Kind.REFERENCE, Kind.REFERENCE_AND_IMAGING)
 _LINES_UNKNOWN = (
     "The header does not say which lines to expect: the first volume ends when the counters change, and the others are "
     "expected to be like it."
@@ -26,174 +40,149 @@ _LINES_UNKNOWN = (
 _OUTSIDE = "did not fit into the k-space and were left out"
 _LATE = "came too late for their volume and were left out"
 _SPOILT = "held values that are no numbers, and count as missing"
+_BETWEEN = "lay between those of the stated acceleration, and were taken as reference lines"
+_NEARLY_ALL = 0.9  # of the lines of a plane: then the header's acceleration is wrong, and all of them are images
 _MOST_LINES = 4096  # along any axis; where the header says nothing, a stray counter must not be believed
+_Made = KSpace | Reference | Progress | Notice
 _OPEN = 2  # volumes in work: control and label of an interleaved segmented scan
-_REMEMBERED = 4  # volumes that were given up, whose late lines are told from a new volume
-
-Key = tuple[int, ...]
-Line = tuple[int, tuple[int, int]]
-"""Plane, and (row, average) in it."""
 
 
 @dataclass
 class Gather(Gadget):
     """Collects the lines of each volume, and passes a slice or partition on as soon as it is complete.
 
-    Complete means: as many distinct lines (average, ky, kz) have come as the header's limits say; their order does
-    not matter, and lines that came more than once are averaged. A line ``(coils, x)`` goes to row ``ky - center + Ny
-    // 2`` of ``(coils, 1, Ny, x)``; what is never acquired (partial Fourier) stays zero. Where the limits contradict
-    the matrix or the data, the first volume is held back until the counters change, and teaches what to expect of the
-    others. A volume that cannot become complete any more, because a later one has or because a third one begins, goes
-    out as it is.
+    Complete means: as many distinct lines (average, ky, kz) have come as the header's limits and acceleration say;
+    their order does not matter, and lines that came more than once are averaged. A line ``(coils, x)`` goes to row ``ky
+    - center + Ny // 2`` of ``(coils, 1, Ny, x)``; what is never acquired (partial Fourier, acceleration) stays zero.
+    Where the limits contradict the matrix or the data, the first volume is held back until the counters change, and
+    teaches what to expect of the others. A volume that cannot become complete any more, because a later one has or
+    because a third one begins, goes out as it is. Reference lines of parallel imaging go out as one block, just ahead
+    of the first plane that needs them. On a trajectory the rows are interleaves, and nothing is transformed.
     """
 
     max_bytes: int = 4 * 2**30
     """Memory that the volumes in work may take; a scan that needs more is refused."""
 
-    _encoding: Encoding | None = field(default=None, init=False, repr=False)
-    _three_dimensional: bool = field(default=False, init=False, repr=False)
-    _plane_name: str = field(default="slice", init=False, repr=False)
-    _plane_counter: int = field(default=3, init=False, repr=False)
-    _key_counters: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _key_flag: int = field(default=0, init=False, repr=False)
-    _averaged: bool = field(default=True, init=False, repr=False)
+    _numbering: Numbering = field(default_factory=lambda: Numbering(Scan()), init=False, repr=False)
     _grid: Grid | None = field(default=None, init=False, repr=False)
-    _learned: bool = field(default=False, init=False, repr=False)
+    _sampling: Sampling = field(default=FULL, init=False, repr=False)
+    _shift_known: bool = field(default=True, init=False, repr=False)
     _held: list[Readout] | None = field(default=None, init=False, repr=False)
     _held_bytes: int = field(default=0, init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _open: dict[Key, Filling[Place]] = field(default_factory=dict, init=False, repr=False)
-    _given_up: dict[Key, Filling[Place]] = field(default_factory=dict, init=False, repr=False)
-    _keys: set[Key] = field(default_factory=set, init=False, repr=False)
-    _repeats: bool = field(default=False, init=False, repr=False)
+    _volumes: Volumes[Place] = field(default_factory=lambda: Volumes(repeats=False), init=False, repr=False)
+    _references: ReferenceLines[Place] = field(default_factory=ReferenceLines, init=False, repr=False)
+    _trajectories: Trajectories = field(default_factory=Trajectories, init=False, repr=False)
     _geometry: dict[int, Geometry] = field(default_factory=dict, init=False, repr=False)
-    _count: int = field(default=0, init=False, repr=False)
-    _came_before: int = field(default=-1, init=False, repr=False)
+    _came_before: dict[int, set[int]] = field(default_factory=dict, init=False, repr=False)
     _faults: Counter[str] = field(default_factory=Counter, init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
         """Read from the header what k-space to expect."""
-        self._encoding, self._three_dimensional = scan.encoding, scan.three_dimensional
-        self._plane_name = "kspace_encode_step_2" if scan.three_dimensional else "slice"
-        self._plane_counter = Counters._fields.index(self._plane_name)
-        carrier = scan.labeling.rule.counter if scan.labeling.rule else ""
-        told = carrier in Counters._fields and carrier not in _NEVER_IN_THE_KEY
-        names = dict.fromkeys((*_KEY, carrier) if told else _KEY)
-        self._key_counters = tuple(Counters._fields.index(name) for name in names)
-        self._key_flag = 1 << (int(carrier.removeprefix("flag_")) - 1) if carrier.startswith("flag_") else 0
-        self._averaged = carrier != "average"
-        self._grid = self._stated_grid()
-        repetition = self._limits("repetition")
-        self._repeats = repetition is not None and repetition[1] > repetition[0]
-        self._learned, self._held, self._held_bytes, self._shape = False, [], 0, ()
-        self._open, self._given_up, self._keys, self._geometry = {}, {}, set(), {}
-        self._count, self._faults = 0, Counter()
-        self._came_before = -1
+        told = self._numbering = Numbering(scan)
+        self._grid = stated_grid(told.matrix, told.lines, told.planes, told.averages, told.acceleration)
+        self._sampling = FULL
+        self._shift_known = not (told.three_dimensional and told.acceleration != (1, 1))
+        self._volumes = Volumes(told.repeats)
+        self._references, self._trajectories = ReferenceLines(), Trajectories()
+        self._held, self._held_bytes, self._shape = [], 0, ()
+        self._geometry, self._came_before, self._faults = {}, {}, Counter()
 
-    def process(self, message: Readout | Train) -> Iterator[KSpace | Readout | Notice]:
+    def process(self, message: Readout | Train) -> Iterator[KSpace | Reference | Progress | Readout | Notice]:
         """Take one line, or a train; give the planes that it completes. Readouts that are no images pass on."""
         if isinstance(message, Train):
             yield from self._take_train(message)
             return
+        if message.kind in _REFERENCES:
+            self._keep_reference(message)
         if message.kind not in _GATHERED:
-            yield message
+            if message.kind is not Kind.REFERENCE:
+                yield message
             return
         if message.data.shape != self._shape:
             if self._shape:
                 yield from self._leave_out(message, "has another number of coils or columns than the first line")
                 return
-            self._shape = message.data.shape
-            yield from self._announce()
+            yield from self._begin_scan(message)
         if self._grid is None:
             yield from self._hold(message)
         else:
             yield from self._store(message, self._grid)
 
-    def _take_train(self, train: Train) -> Iterator[KSpace | Readout | Notice]:
+    def _take_train(self, train: Train) -> Iterator[_Made | Readout]:
         """Take lines as ``process`` does, but together where they plainly go on with the plane of the line before."""
         counters = train.counters
-        turns = np.flatnonzero((counters[1:, 1:] != counters[:-1, 1:]).any(axis=1)) + 1  # where more than ky changes
+        changing = counters[:, self._numbering.turning]
+        turns = np.flatnonzero((changing[1:] != changing[:-1]).any(axis=1)) + 1  # where more than ky changes
         for begin, end in pairwise((0, *turns.tolist(), len(counters))):
             first, following = train.readout(begin), range(begin + 1, end)
             yield from self.process(first)
-            together = yield from self._go_on(train, first, following, counters[begin + 1 : end, 0].tolist())
+            steps = counters[begin + 1 : end, self._numbering.row].tolist()
+            together = yield from self._go_on(train, first, following, steps)
             for number in () if together else following:
                 yield from self.process(train.readout(number))
 
-    def _go_on(
-        self, train: Train, before: Readout, following: range, steps: list[int]
-    ) -> Generator[KSpace | Readout | Notice, None, bool]:
+    def _go_on(self, train: Train, before: Readout, following: range, steps: list[int]) -> Generator[_Made, None, bool]:
         """Store lines that go on with an open plane, each the first of its row; tell whether they are such lines."""
         grid = self._grid
-        volume = self._open.get(self._key(before))
-        if grid is None or volume is None or self._held is not None or self._key_flag or not steps:
+        volume = self._volumes.open.get(self._numbering.volume(before))
+        if grid is None or volume is None or self._held is not None or not self._numbering.plain or not steps:
             return False
-        line = grid.locate(*self._counted(before))
+        line = grid.locate(*self._numbering.line(before))
         plane = volume.planes.get(line[0]) if line is not None else None
         if line is None or plane is None or train.data.shape[1:] != self._shape:
             return False
         rows = [grid.lines.row(step) for step in steps]
         index, average = line[0], line[1][1]
-        if len(plane.seen) + len(rows) > grid.expected:
+        if len(plane.seen) + len(rows) > plane.expected:
+            return False
+        if grid.step_y > 1 and any(row is None or (row - line[1][0]) % grid.step_y for row in rows):
             return False
         if not plane.add_first(train.data[following.start : following.stop], rows, average):
             return False
-        if len(plane.seen) == grid.expected:
-            yield from self._complete(volume, index, grid)
+        yield from self._advance(volume, index, plane, grid)
         return True
 
-    def finish(self) -> Iterator[KSpace | Notice]:
+    def finish(self) -> Iterator[_Made]:
         """Release what is open, and say what was left out."""
         if self._grid is None and self._held:
             yield from self._learn(self._held)
-        for key in list(self._open):
-            yield from self._release(self._open.pop(key))
+        for key in list(self._volumes.open):
+            yield from self._release(self._volumes.open.pop(key))
         for fault, count in self._faults.items():
             yield Notice(f"{count} lines {fault}.")
 
-    def _limits(self, name: str) -> tuple[int, int, int] | None:
-        limits = self._encoding.limits.get(name) if self._encoding else None
-        return (limits.minimum, limits.maximum, limits.center) if limits else None
-
-    def _matrix(self) -> tuple[int, int | None]:
-        """Give the rows and, in 3-D, the partitions that the header states; 0 for unknown."""
-        _, rows, partitions = self._encoding.encoded_matrix if self._encoding else (0, 0, 0)
-        return rows, partitions if self._three_dimensional else None
-
-    def _stated_grid(self) -> Grid | None:
-        if self._encoding is None or max(self._encoding.acceleration) > 1:
-            return None
-        lines, planes = self._limits(_LINE), self._limits(self._plane_name)
-        return stated_grid(*self._matrix(), lines, planes, self._limits("average") if self._averaged else None)
-
-    def _announce(self) -> Iterator[Notice]:
-        if self._encoding and max(self._encoding.acceleration) > 1:
-            factors = " x ".join(map(str, self._encoding.acceleration))
-            text = (
-                f"The scan skips lines (acceleration {factors}); no gadget here fills them in: its images are folded."
-            )
-            yield Notice(text, Level.ERROR)
+    def _begin_scan(self, first: Readout) -> Iterator[Notice]:
+        """Take the shape of lines from the first one."""
+        self._shape = first.data.shape
         if self._grid is None:
             yield Notice(_LINES_UNKNOWN, Level.INFO)
         else:
-            self._check_size(self._grid)
+            self._believe(self._grid)
+            self._sampling = self._sampling._replace(x=first.sampled)
 
-    def _check_size(self, grid: Grid) -> None:
+    def _believe(self, grid: Grid) -> None:
+        """Work with a grid from now on, if there is memory for it."""
         coils, columns = self._shape
         needed = _OPEN * 8 * coils * columns * grid.lines.size * grid.planes.size
         if needed > self.max_bytes:
             size = f"{coils} coils x {grid.planes.size} x {grid.lines.size} x {columns} samples"
             limit = f"max_bytes allows {self.max_bytes / 1e9:.1f} GB"
             raise DataError(f"Volumes of {size} need {needed / 1e9:.1f} GB; {limit}. Is the header right?")
+        self._grid = grid
+        y = share(grid.lines, grid.step_y) if self._numbering.matrix[0] is not None else FULL.y
+        z = share(grid.planes, grid.step_z) if self._numbering.three_dimensional else FULL.z
+        self._sampling = self._sampling._replace(y=y, z=z, step_y=grid.step_y, step_z=grid.step_z)
 
-    def _hold(self, message: Readout) -> Iterator[KSpace | Notice]:
+    def _hold(self, message: Readout) -> Iterator[_Made]:
         """Hold the lines of the first volume until another volume begins: other counters, or its first line again."""
-        if max(self._counted(message)) >= _MOST_LINES:
+        if max(self._numbering.line(message)) >= _MOST_LINES:
             yield from self._leave_out(message, f"has a counter of {_MOST_LINES} or more")
             return
         held = self._held = self._held or []
-        again = held and self._counted(held[0]) == self._counted(message) != self._counted(held[-1])
-        if held and (again or self._key(message) != self._key(held[0])):
+        told = self._numbering
+        again = held and told.line(held[0]) == told.line(message) != told.line(held[-1])
+        if held and (again or told.volume(message) != told.volume(held[0])):
             yield from self._learn(held)
             if self._grid is not None:
                 yield from self._store(message, self._grid)
@@ -204,138 +193,166 @@ class Gather(Gadget):
             raise DataError(f"No volume came to its end within {limit}, and the header does not say where it ends.")
         held.append(message)
 
-    def _learn(self, held: list[Readout]) -> Iterator[KSpace | Notice]:
+    def _learn(self, held: list[Readout]) -> Iterator[_Made]:
         """Learn the grid from the lines that were held, and let them go as one volume."""
-        self._held, self._learned = None, True
-        lines, planes = self._limits(_LINE), self._limits(self._plane_name)
-        centers = lines[2] if lines else None, planes[2] if planes else None
-        grid = self._grid = learned_grid(*self._matrix(), *centers, map(self._counted, held))
-        self._check_size(grid)
-        learned = f"{grid.planes.count} x {grid.expected} lines, on a grid of {grid.lines.size} rows"
+        self._held = None
+        told = self._numbering
+        centers = told.lines[2] if told.lines else None, told.planes[2] if told.planes else None
+        grid = learned_grid(told.matrix, centers, map(told.line, held))
+        self._sampling = self._sampling._replace(x=held[0].sampled)
+        self._believe(grid)
+        counts = sorted({0, *(grid.counts or {}).values()})
+        learned = f"{grid.planes.count} x {counts[-1]} lines, on a grid of {grid.lines.size} rows"
         yield Notice(f"Learned from the first volume: {learned}.", Level.INFO)
         volume = None
         for message in held:
-            line = grid.locate(*self._counted(message))
+            line = grid.locate(*self._numbering.line(message))
             if line is not None:
                 volume = volume or self._begin(message, line)
-                self._add(volume, line, message)
+                self._add(volume, line, message, grid)
         if volume is not None:
-            del self._open[volume.key]
+            del self._volumes.open[volume.key]
+            self._find_shift(volume, grid)
             for index in sorted(volume.planes):
-                yield _emit(volume, index, last=len(volume.planes) == 1)
+                yield from self._let_go(volume, index, len(volume.planes) == 1)
 
-    def _key(self, message: Readout) -> Key:
-        counters = message.counters
-        key = tuple([counters[i] for i in self._key_counters])  # through a list: quicker, and this runs for every line
-        return (*key, message.flags & self._key_flag) if self._key_flag else key
-
-    def _counted(self, message: Readout) -> tuple[int, int, int]:
-        counters = message.counters
-        return counters[0], counters[self._plane_counter], counters[2] if self._averaged else 0
-
-    def _store(self, message: Readout, grid: Grid) -> Iterator[KSpace | Notice]:
-        line = grid.locate(*self._counted(message))
+    def _store(self, message: Readout, grid: Grid) -> Iterator[_Made]:
+        line = grid.locate(*self._numbering.line(message))
         if line is None:
             yield from self._outside_of(message, grid)
             return
-        key = self._key(message)
-        volume = self._open.get(key)
+        key, volumes = self._numbering.volume(message), self._volumes
+        volume = volumes.open.get(key)
+        if volume is not None and volume.off_lattice(grid, line):
+            if message.kind is Kind.IMAGING:
+                yield from self._take_between(message)
+            return  # a reference line
         if (
             volume is not None
             and (line[0] in volume.done or line == volume.first)
-            and self._repeated(volume, line, grid)
+            and volumes.repeated(volume, line, volume.total(grid))
         ):
-            if self._told_apart:
-                yield from self._tell(
-                    _LATE, f"Volume {volume.number}: a line came when its slice or partition had gone out."
-                )
+            if volumes.told_apart:
+                yield from self._tell_late(volume)
                 return
-            yield from self._release(self._open.pop(key))
-            self._given_up.pop(key, None)
+            yield from self._release(volumes.open.pop(key))
+            volumes.forget(key)
             volume = None
         if volume is None:
-            given_up = self._given_up.get(key)
-            if given_up is not None and line[1] not in given_up.seen(line[0]):
-                yield from self._tell(
-                    _LATE, f"Volume {given_up.number}: a line came when its slice or partition had gone out."
-                )
+            given_up = volumes.late_for(key, line)
+            if given_up is not None:
+                yield from self._tell_late(given_up)
                 return
-            while len(self._open) >= _OPEN:
-                yield from self._release(self._open.pop(next(iter(self._open))))
+            while len(volumes.open) >= _OPEN:
+                yield from self._release(volumes.open.pop(next(iter(volumes.open))))
+            grid = self._grid or grid  # a release may have taught something
             volume = self._begin(message, line)
-        plane = self._add(volume, line, message)
+        plane = self._add(volume, line, message, grid)
         if plane is None:
             yield from self._tell(_SPOILT, f"A line of volume {volume.number} holds values that are no numbers.")
-        elif len(plane.seen) == grid.expected:
-            yield from self._complete(volume, line[0], grid)
-        elif self._held is not None:
+            return
+        if self._held is not None:
             self._held.append(message)
-
-    @property
-    def _told_apart(self) -> bool:
-        """Whether the counters tell volumes apart."""
-        return self._repeats or len(self._keys) > 1
-
-    def _repeated(self, volume: Filling[Place], line: Line, grid: Grid) -> bool:
-        """Whether a line cannot be of this volume: its plane went out, or the next volume begins with it."""
-        if line[0] in volume.done:
-            return True
-        return not self._told_apart and line[1] in volume.seen(line[0]) and 2 * volume.lines > grid.total
+        yield from self._advance(volume, line[0], plane, grid)
 
     def _begin(self, message: Readout, line: Line) -> Filling[Place]:
-        key, number = self._key(message), self._count
-        place = Place(
-            number, message.counters, message.time, message.geometry, flags=message.flags, dwell=message.dwell
-        )
-        volume = Filling(number, key, place, line, again=key in self._keys)
-        self._repeats = self._repeats or any(key[0] != other[0] for other in self._keys)
-        self._keys.add(key)
-        self._given_up.pop(key, None)
-        self._count += 1
-        self._open[key] = volume
-        return volume
+        place = Place.of(message, self._volumes.next_number, self._sampling)
+        return self._volumes.begin(self._numbering.volume(message), place, line)
 
-    def _add(self, volume: Filling[Place], line: Line, message: Readout) -> Plane | None:
+    def _add(self, volume: Filling[Place], line: Line, message: Readout, grid: Grid) -> Plane | None:
         """Put a line into its plane; None where it holds values that are no numbers."""
         index, where = line
         plane = volume.planes.get(index)
         if plane is None:
-            plane = self._begin_plane(volume, index, message)
-        if not plane.add(message.data, where):
-            return None
-        return plane
+            plane = self._begin_plane(volume, index, message, grid, where[0])
+        if message.trajectory is not None:
+            self._trajectories.add(index, where[0], message.trajectory)
+        return plane if plane.add(message.data, where) else None
 
-    def _begin_plane(self, volume: Filling[Place], index: int, message: Readout | None) -> Plane:
+    def _begin_plane(self, volume: Filling[Place], index: int, message: Readout | None, grid: Grid, row: int) -> Plane:
         """Make an empty plane; in 2-D its place is that of its own first line, if it has one."""
-        coils, columns = self._shape
         place = volume.place
-        if not self._three_dimensional:
+        if not self._numbering.three_dimensional:
             if message is None:
                 place = replace(place, time=0.0, geometry=self._geometry.get(index, place.geometry))
             else:
-                place = Place(
-                    volume.number,
-                    message.counters,
-                    message.time,
-                    message.geometry,
-                    flags=message.flags,
-                    dwell=message.dwell,
-                )
+                place = Place.of(message, volume.number, self._sampling)
                 self._geometry[index] = place.geometry
-        volume.places[index] = place
-        plane = volume.planes[index] = Plane(coils, self._grid.lines.size if self._grid else 0, columns)
+        volume.places[index], volume.times[index] = place, message.time if message else 0.0
+        volume.origins[index] = row
+        expected = volume.expected(grid, index)
+        plane = volume.planes[index] = Plane(self._shape[0], grid.lines.size, self._shape[1], expected)
         return plane
 
-    def _complete(self, volume: Filling[Place], index: int, grid: Grid) -> Iterator[KSpace | Notice]:
-        """Let a complete plane go, and with the last one the volume."""
-        self._held = None
-        last = len(volume.done) + 1 == grid.planes.count
+    def _advance(self, volume: Filling[Place], index: int, plane: Plane, grid: Grid) -> Iterator[_Made]:
+        """See how far a volume is: let a complete plane go, and with the last one the volume."""
+        if self._numbering.segments > 1:
+            segment = volume.lines * self._numbering.segments // volume.total(grid)
+            if volume.segment < segment < self._numbering.segments:
+                volume.segment = segment
+                yield Progress(volume.place, segment, self._numbering.segments)
+        if len(plane.seen) != plane.expected:
+            return
+        held, self._held = self._held, None
+        if held and grid.step_y > 1:
+            located = [grid.locate(*self._numbering.line(message)) for message in held]
+            if sum(line is not None and line[0] == index for line in located) > _NEARLY_ALL * grid.lines.count:
+                yield from self._begin_again(held)
+                return
+        if not self._shift_known:
+            self._find_shift(volume, grid)
+        ready = [*volume.waiting, index]
+        last = len(volume.done) + len(ready) == len(volume.acquired(grid))
+        if not self._shift_known and not last:
+            volume.waiting = ready  # nobody knows yet how the lattice moves from partition to partition
+            return
+        volume.waiting = []
         if last:
-            for key, other in list(self._open.items()):
+            for key, other in list(self._volumes.open.items()):
                 if other.number < volume.number:  # it cannot become complete any more
-                    yield from self._release(self._open.pop(key))
-            del self._open[volume.key]
-        yield _emit(volume, index, last)
+                    yield from self._release(self._volumes.open.pop(key))
+            del self._volumes.open[volume.key]
+        for number in ready:
+            yield from self._let_go(volume, number, last and number == index)
+
+    def _find_shift(self, volume: Filling[Place], grid: Grid) -> None:
+        """Find out by how many rows the lattice moves from one acquired partition to the next."""
+        if not self._numbering.three_dimensional or grid.step_y * grid.step_z == 1:
+            return
+        for index, row in volume.origins.items():
+            beyond = volume.origins.get(index + grid.step_z)
+            if beyond is not None:
+                self._sampling = self._sampling._replace(shift=(beyond - row) % grid.step_y)
+                self._shift_known = True
+                return
+
+    def _let_go(self, volume: Filling[Place], index: int, last: bool, missing: int = 0) -> Iterator[_Made]:
+        """Give a plane out, behind the reference lines that it needs."""
+        place = volume.places[index]
+        if place.sampling != self._sampling or missing:
+            place = replace(place, sampling=self._sampling, missing=missing)
+        if last or not self._numbering.three_dimensional:
+            yield from self._reference(volume, 0 if self._numbering.three_dimensional else index)
+        trajectory = self._trajectories.of_plane(index, self._grid.lines.size if self._grid else 0)
+        yield KSpace(volume.take(index), place, index, last, volume.times[index], trajectory)
+
+    def _keep_reference(self, message: Readout) -> None:
+        """Keep a line from which parallel imaging will learn, if the scan has any."""
+        if self._numbering.acceleration == (1, 1):
+            return
+        self._references.add(*self._numbering.reference(message), message.data, Place.of(message, 0))
+        if self._references.bytes > self.max_bytes:
+            raise DataError(f"The reference lines need more than {self.max_bytes / 1e9:.1f} GB (max_bytes).")
+
+    def _reference(self, volume: Filling[Place], index: int) -> Iterator[Reference]:
+        grid = self._grid
+        if grid is None or not self._references.waits(index):
+            return
+        block = self._references.take(
+            index, volume.by_place(grid, None if self._numbering.three_dimensional else index)
+        )
+        if block is not None:
+            yield Reference(block.data, block.place, index, block.center)
 
     def _tell(self, fault: str, text: str) -> Iterator[Notice]:
         """Say something the first time, and count it always."""
@@ -343,56 +360,68 @@ class Gather(Gadget):
         if self._faults[fault] == 1:
             yield Notice(text)
 
+    def _tell_late(self, volume: Filling[Place]) -> Iterator[Notice]:
+        yield from self._tell(_LATE, f"Volume {volume.number}: a line came when its slice or partition had gone out.")
+
     def _leave_out(self, message: Readout, words: str) -> Iterator[Notice]:
         ky, kz, average, number = message.counters[:4]
         line = f"A line (ky {ky}, kz {kz}, slice {number}, average {average})"
         yield from self._tell(_OUTSIDE, f"{line} {words}: it and others like it are left out.")
 
-    def _outside_of(self, message: Readout, grid: Grid) -> Iterator[KSpace | Notice]:
-        if self._held is not None and grid.understates(*self._counted(message)):
-            self._grid, self._open, self._keys, self._count = None, {}, set(), 0  # the header was wrong: begin again
-            yield from self._announce()
-            held, self._held = self._held, []
-            for line in (*held, message):
-                yield from self._hold(line)
-            return
-        yield from self._leave_out(message, "lies outside of the k-space that is expected")
+    def _outside_of(self, message: Readout, grid: Grid) -> Iterator[_Made]:
+        if self._held is not None and grid.understates(*self._numbering.line(message)):
+            yield from self._begin_again((*self._held, message))
+        else:
+            yield from self._leave_out(message, "lies outside of the k-space that is expected")
 
-    def _release(self, volume: Filling[Place]) -> Iterator[KSpace | Notice]:
+    def _take_between(self, message: Readout) -> Iterator[_Made]:
+        """Take an imaging line between those that the header's acceleration leaves: reference lines without a flag."""
+        yield from self._tell(
+            _BETWEEN, "Lines between those of the stated acceleration are no images: reference lines?"
+        )
+        self._keep_reference(message)
+        if self._held is not None:
+            self._held.append(message)
+
+    def _begin_again(self, held: Sequence[Readout]) -> Iterator[_Made]:
+        """Learn from the first volume what to expect, because the header is wrong."""
+        self._held, self._grid, self._volumes = [], None, Volumes(self._volumes.repeats)
+        yield Notice(_LINES_UNKNOWN, Level.INFO)
+        for line in held:
+            yield from self._hold(line)
+
+    def _release(self, volume: Filling[Place]) -> Iterator[_Made]:
         """Let a volume go that will not become complete."""
         grid, came = self._grid, volume.lines
         if grid is None:
             return
         self._held = None
-        if volume.again and 2 * came < grid.total and self._repeats:
+        total = volume.total(grid)
+        if volume.again and 2 * came < total and self._volumes.repeats:
             self._faults[_LATE] += came  # copies of lines of a volume that went out long ago; no volume
             return
-        self._given_up[volume.key] = volume
-        while len(self._given_up) > _REMEMBERED:
-            del self._given_up[next(iter(self._given_up))]
+        self._volumes.give_up(volume)
+        self._find_shift(volume, grid)
         lacking = volume.lacking(grid)
-        name = "partition" if self._three_dimensional else "slice"
+        name = "partition" if self._numbering.three_dimensional else "slice"
         listed = ", ".join(map(str, lacking[:8])) + (", ..." if len(lacking) > 8 else "")
         if lacking:  # none where what is expected changed meanwhile
-            yield Notice(
-                f"Volume {volume.number} lacks {grid.total - came} of its {grid.total} lines, in {name} {listed}."
-            )
-        absent = [index for index in lacking if index not in volume.planes]
-        if self._three_dimensional and volume.planes:
+            yield Notice(f"Volume {volume.number} lacks {total - came} of its {total} lines, in {name} {listed}.")
+        absent = [index for index in lacking if index not in volume.planes and index not in volume.done]
+        if self._numbering.three_dimensional and volume.planes:
             absent = []  # in 3-D zeros go out only where nothing else is left to say that the volume is over
-        for index in absent[:1] if self._three_dimensional else absent:
-            self._begin_plane(volume, index, None)
-        never = sum(index not in volume.planes for index in lacking) * grid.expected
+        for index in absent[:1] if self._numbering.three_dimensional else absent:
+            self._begin_plane(volume, index, None, grid, volume.first[1][0])
+        never = sum(volume.expected(grid, index) for index in lacking if index not in volume.planes)
         for index in sorted(volume.planes):
             last = len(volume.planes) == 1
-            missing = grid.expected - len(volume.planes[index].seen) + (never if last else 0)
-            yield _emit(volume, index, last, missing)
-        if self._learned and came == self._came_before and came % grid.planes.count == 0:
-            self._grid = replace(grid, expected=came // grid.planes.count)  # the first volume was the odd one
-        self._came_before = came
-
-
-def _emit(volume: Filling[Place], index: int, last: bool, missing: int = 0) -> KSpace:
-    """Take a plane out of its volume."""
-    place = volume.places[index]
-    return KSpace(volume.take(index), replace(place, missing=missing) if missing else place, index, last)
+            plane = volume.planes[index]
+            missing = max(0, plane.expected - len(plane.seen)) + (never if last else 0)
+            yield from self._let_go(volume, index, last, missing)
+        rows = volume.rows
+        if lacking and rows == self._came_before and len(rows) == len(volume.acquired(grid)):
+            # twice the same: the header, or the first volume, was the odd one
+            self._grid = replace(grid, counts={index: len(seen) for index, seen in volume.done.items()})
+            for other in self._volumes.open.values():
+                other.expect(self._grid)
+        self._came_before = rows

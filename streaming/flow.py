@@ -14,6 +14,9 @@ from .scan import Role, Source
 _GEOMETRY = Struct("<12f")
 _AFTER_DWELL = 182
 _ENCODING_SPACE = slice(174, 176)
+_SAMPLES, _DISCARDED = Struct("<H"), Struct("<2H")
+_ASYMMETRY = 0.02
+"""Share of the samples by which the centre may miss the middle of a symmetric echo."""
 _REVERSED = 1 << 21  # MRD flag 22
 _LINE = Struct("<2x Q 8x I 150x H 4x f 60x 17H 64x")  # flags, time stamp, center_sample, sample time, counters
 
@@ -100,6 +103,18 @@ class Readout:
     def encoding_space(self) -> int:
         """Which encoding of the header it belongs to; 0 is the imaging one."""
         return int.from_bytes(self.header[_ENCODING_SPACE], "little")
+
+    @property
+    def sampled(self) -> tuple[float, float]:
+        """The range of kx that was acquired, as shares of the half width: an asymmetric echo lacks one end."""
+        (samples,) = _SAMPLES.unpack_from(self.header, 34)
+        before, after = _DISCARDED.unpack_from(self.header, 168)
+        samples -= before + after
+        center = samples - 1 - self.center_sample if self.flags & _REVERSED else self.center_sample
+        if not 0 < center < samples or abs(center - samples / 2) <= max(1.0, _ASYMMETRY * samples):
+            return -1.0, 1.0
+        half = max(center, samples - center)
+        return -center / half, (samples - center) / half
 
     @property
     def geometry(self) -> Geometry:
@@ -204,6 +219,19 @@ class Place:
     """Time of one sample of the first line, s; 0 where the scanner sends none."""
     sampling: Sampling = FULL
     """Which part of its k-space was to be acquired."""
+
+    @classmethod
+    def of(cls, readout: Readout, volume: int, sampling: Sampling = FULL) -> "Place":
+        """Give the place of what begins with a readout."""
+        return cls(
+            volume,
+            readout.counters,
+            readout.time,
+            readout.geometry,
+            flags=readout.flags,
+            dwell=readout.dwell,
+            sampling=sampling,
+        )
 
 
 @dataclass(frozen=True, slots=True)

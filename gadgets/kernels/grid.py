@@ -1,7 +1,9 @@
 """Which rows of the k-space grid the lines of a scan fill, in plain numbers."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +85,48 @@ def counted_axis(first: int, last: int) -> Axis:
     return Axis(last - first + 1, first + (last - first + 1) // 2, first, last)
 
 
+def share(axis: Axis, step: int = 1) -> tuple[float, float]:
+    """Give the range of k-space that an axis covers, as shares of its half width: (-1, 1) is all of it.
+
+    >>> share(Axis(size=64, center=16, first=0, last=47))  # partial Fourier of 6/8
+    (-0.5, 1.0)
+    """
+    middle = axis.size // 2
+    first, last = axis.first - axis.center + middle, axis.last - axis.center + middle
+    low = -1.0 if first < step else (first - middle) / middle
+    return low, 1.0 if last >= axis.size - step else (last + 1 - middle) / (axis.size - middle)
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The k-space of one volume, as the header states it or the first volume shows it."""
 
     lines: Axis
-    """ky."""
+    """ky, or interleaves."""
     planes: Axis
     """kz, or slices."""
     averages: Axis
-    expected: int
-    """Distinct lines (ky, average) in one plane."""
+    step_y: int = 1
+    """Every how many-th row is acquired."""
+    step_z: int = 1
+    """Every how many-th partition is acquired."""
+    counts: Mapping[int, int] | None = None
+    """Distinct lines (ky, average) of each plane, by its row along z, where a volume taught them."""
 
-    @property
-    def total(self) -> int:
-        """Distinct lines in one volume."""
-        return self.expected * self.planes.count
-
-    @property
-    def plane_rows(self) -> range:
-        """The rows along z that are acquired."""
+    def plane_rows(self, like: int) -> Sequence[int]:
+        """Give the rows along z that are acquired, one of them being known."""
+        if self.counts is not None:
+            return sorted(self.counts)
         first = self.planes.first - self.planes.center + self.planes.size // 2
-        return range(first, first + self.planes.count)
+        return range(first + (like - first) % self.step_z, first + self.planes.count, self.step_z)
+
+    def expected(self, plane: int, like: int) -> int:
+        """Give the number of distinct lines (ky, average) of a plane, one of whose rows is known."""
+        if self.counts is not None:
+            return self.counts.get(plane, 0)
+        first = self.lines.first - self.lines.center + self.lines.size // 2
+        rows = range(first + (like - first) % self.step_y, first + self.lines.count, self.step_y)
+        return len(rows) * self.averages.count
 
     def locate(self, line: int, plane: int, average: int) -> tuple[int, tuple[int, int]] | None:
         """Give plane and (row, average) of a line by its counters; None outside of the k-space."""
@@ -122,36 +144,73 @@ Range = tuple[int, int, int]
 
 
 def stated_grid(
-    rows: int, partitions: int | None, lines: Range | None, planes: Range | None, averages: Range | None
+    matrix: tuple[int | None, int | None],
+    lines: Range | None,
+    planes: Range | None,
+    averages: Range | None,
+    steps: tuple[int, int] = (1, 1),
 ) -> Grid | None:
     """Read the grid from the matrix and the limits of the header; None where it does not tell.
 
-    ``partitions`` is None where planes are slices, which are counted and not encoded.
+    ``matrix`` is rows and partitions; None for what is counted and not encoded: interleaves, slices. ``steps`` is the
+    acceleration along both.
     """
     if lines is None or planes is None:
         return None
-    ky = axis_from_limits(rows, *lines)
+    rows, partitions = matrix
+    ky = axis_from_limits(rows, *lines) if rows is not None else counted_axis(*lines[:2])
     kz = axis_from_limits(partitions, *planes) if partitions is not None else counted_axis(*planes[:2])
     if ky is None or kz is None:
         return None
     repeats = counted_axis(*averages[:2]) if averages is not None else counted_axis(0, 0)
-    return Grid(ky, kz, repeats, ky.count * repeats.count)
+    return Grid(ky, kz, repeats, *steps)
 
 
 def learned_grid(
-    rows: int,
-    partitions: int | None,
-    line_center: int | None,
-    plane_center: int | None,
+    matrix: tuple[int | None, int | None],
+    centers: tuple[int | None, int | None],
     came: Iterable[tuple[int, int, int]],
 ) -> Grid:
-    """Learn the grid from the (line, plane, average) counters of a whole volume."""
+    """Learn the grid from the (line, plane, average) counters of a whole volume.
+
+    Lines that lie on a lattice but for a few which were lost are expected to be complete in the next volume; any other
+    pattern (elliptical, random) is expected to come again as it was.
+    """
     distinct = set(came)
     lines, planes, averages = (sorted(set(values)) for values in zip(*distinct, strict=True))
-    ky = axis_from_counters(rows, line_center, lines)
-    if partitions is None:
+    ky = (
+        axis_from_counters(matrix[0], centers[0], lines) if matrix[0] is not None else counted_axis(lines[0], lines[-1])
+    )
+    if matrix[1] is None:
         kz = counted_axis(planes[0], planes[-1])
     else:
-        kz = axis_from_counters(partitions, plane_center, planes)
-    expected = max(1, round(len(distinct) / len(planes)))
-    return Grid(ky, kz, counted_axis(averages[0], averages[-1]), expected)
+        kz = axis_from_counters(matrix[1], centers[1], planes)
+    step_z = _common_step(planes) if matrix[1] is not None else 1
+    grid = Grid(ky, kz, counted_axis(averages[0], averages[-1]), step_z=step_z)
+    rows: dict[int, set[int]] = {}
+    came_of: Counter[int] = Counter()
+    for line in distinct:
+        located = grid.locate(*line)
+        if located is not None:
+            rows.setdefault(located[0], set()).add(located[1][0])
+            came_of[located[0]] += 1
+    step_y = Counter(_common_step(sorted(found)) for found in rows.values()).most_common(1)[0][0]
+    regular = replace(grid, step_y=step_y)
+    wanted = {plane: regular.expected(plane, _common_row(found, step_y)) for plane, found in rows.items()}
+    lost = sum(wanted.values()) - len(distinct)
+    return replace(regular, counts=wanted if 0 <= lost <= _FEW * len(distinct) else dict(came_of))
+
+
+_FEW = 0.1
+
+
+def _common_step(values: Sequence[int]) -> int:
+    """Give the usual distance between neighbours."""
+    distances = Counter(after - before for before, after in pairwise(values))
+    return distances.most_common(1)[0][0] if distances else 1
+
+
+def _common_row(rows: set[int], step: int) -> int:
+    """Give a row of the lattice on which most rows lie."""
+    offset = Counter(row % step for row in rows).most_common(1)[0][0]
+    return next(row for row in rows if row % step == offset)

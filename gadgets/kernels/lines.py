@@ -1,5 +1,7 @@
 """Putting lines of all coils into a plane of k-space."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -8,7 +10,9 @@ from numpy.typing import NDArray
 class Plane:
     """One slice or partition of k-space, filling up line by line."""
 
-    def __init__(self, coils: int, rows: int, columns: int) -> None:
+    def __init__(self, coils: int, rows: int, columns: int, expected: int) -> None:
+        self.expected = expected
+        """Distinct (row, average) that make it complete."""
         self._data = np.empty((coils, rows, columns), np.complex64)
         self._hits = [0] * rows
         self.seen: set[tuple[int, int]] = set()
@@ -34,6 +38,10 @@ class Plane:
             self._hits[row] = 1
         self.seen.update((row, average) for row in targets)
         return True
+
+    def rows(self) -> Iterator[tuple[int, NDArray[np.complex64]]]:
+        """Give the rows that came, with their lines ``(coils, x)``: views, good until the plane is given away."""
+        return ((row, self._data[:, row]) for row, hits in enumerate(self._hits) if hits)
 
     def averaged(self) -> NDArray[np.complex64]:
         """Give the plane ``(coils, ky, x)``: the mean of what came for each row, zero where nothing did.

@@ -221,15 +221,6 @@ def test_a_single_scan_without_limits_ends_with_the_data(run, make_readout, make
     np.testing.assert_array_equal(stacked(planes), expected(kspace()))
 
 
-def test_skipped_lines_are_an_error_aloud(run, make_readout, make_scan):
-    scan = make_scan((NX, NY, NZ), acceleration=(2, 1))
-    lines = [line for line in volume_lines(make_readout, kspace()) if line.counters.kspace_encode_step_1 % 2 == 0]
-    planes, notices = split(run([Gather()], lines, scan))
-    assert [notice.level for notice in notices].count(Level.ERROR) == 1
-    np.testing.assert_array_equal(stacked(planes)[:, :, ::2], expected(kspace())[:, :, ::2])
-    assert not stacked(planes)[:, :, 1::2].any()
-
-
 def test_a_rule_on_the_average_counter_keeps_averages_apart(run, make_readout, make_scan):
     limits = {"kspace_encode_step_1": (0, 5, 3), "slice": (0, 2, 0), "average": (0, 1, 0)}
     labeling = Labeling(rule=CounterRule("average"), mr_acquisition_type="2D")
@@ -244,7 +235,7 @@ def test_a_header_of_monstrous_size_is_refused_in_words(run, make_readout, make_
 
 
 def test_only_image_lines_are_gathered(run, make_readout, make_scan):
-    kinds = [Kind.NAVIGATOR, Kind.REFERENCE, Kind.SKIPPED, Kind.NOISE]
+    kinds = [Kind.NAVIGATOR, Kind.SKIPPED, Kind.NOISE]
     messages = [make_readout(np.ones((2, 4)), kind=kind) for kind in kinds]
     assert run([Gather()], messages, make_scan()) == messages  # they pass on: some gadget behind may want them
 
