@@ -3,9 +3,6 @@
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-
-import numpy as np
 
 from ..streaming.errors import DataError
 from ..streaming.flow import (
@@ -34,11 +31,11 @@ from .kernels.trajectories import Trajectories
 _GATHERED = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
 _REFERENCES = (Kind.REFERENCE, Kind.REFERENCE_AND_IMAGING)
 _LINES_UNKNOWN = (
-    "The header does not say which lines to expect: the first volume ends when the counters change, and the others are "
-    "expected to be like it."
+    "The header does not say which lines to expect: the first volume ends where another begins, and teaches it."
 )
 _OUTSIDE = "did not fit into the k-space and were left out"
 _LATE = "came too late for their volume and were left out"
+_TOO_LATE = "Volume {}: a line came when its slice or partition had gone out."
 _SPOILT = "held values that are no numbers, and count as missing"
 _BETWEEN = "lay between those of the stated acceleration, and were taken as reference lines"
 _NEARLY_ALL = 0.9  # of the lines of a plane: then the header's acceleration is wrong, and all of them are images
@@ -111,28 +108,25 @@ class Gather(Gadget):
 
     def _take_train(self, train: Train) -> Iterator[_Made | Readout]:
         """Take lines as ``process`` does, but together where they plainly go on with the plane of the line before."""
-        counters = train.counters
-        changing = counters[:, self._numbering.turning]
-        turns = np.flatnonzero((changing[1:] != changing[:-1]).any(axis=1)) + 1  # where more than ky changes
-        for begin, end in pairwise((0, *turns.tolist(), len(counters))):
-            first, following = train.readout(begin), range(begin + 1, end)
+        for lines in train.stretches(self._numbering.turning):
+            first, following = train.readout(lines[0]), lines[1:]
             yield from self.process(first)
-            steps = counters[begin + 1 : end, self._numbering.row].tolist()
-            together = yield from self._go_on(train, first, following, steps)
+            together = yield from self._go_on(train, first, following)
             for number in () if together else following:
                 yield from self.process(train.readout(number))
 
-    def _go_on(self, train: Train, before: Readout, following: range, steps: list[int]) -> Generator[_Made, None, bool]:
+    def _go_on(self, train: Train, before: Readout, following: range) -> Generator[_Made, None, bool]:
         """Store lines that go on with an open plane, each the first of its row; tell whether they are such lines."""
         grid = self._grid
         volume = self._volumes.open.get(self._numbering.volume(before))
-        if grid is None or volume is None or self._held is not None or not self._numbering.plain or not steps:
+        if grid is None or volume is None or self._held is not None or not self._numbering.plain or not following:
             return False
         line = grid.locate(*self._numbering.line(before))
         plane = volume.planes.get(line[0]) if line is not None else None
         if line is None or plane is None or train.data.shape[1:] != self._shape:
             return False
-        rows = [grid.lines.row(step) for step in steps]
+        steps = train.counters[following.start : following.stop, self._numbering.row]
+        rows = [grid.lines.row(step) for step in steps.tolist()]
         index, average = line[0], line[1][1]
         if len(plane.seen) + len(rows) > plane.expected:
             return False
@@ -154,24 +148,22 @@ class Gather(Gadget):
 
     def _begin_scan(self, first: Readout) -> Iterator[Notice]:
         """Take the shape of lines from the first one."""
-        self._shape = first.data.shape
+        self._shape, self._sampling = first.data.shape, FULL._replace(x=first.sampled)
         if self._grid is None:
             yield Notice(_LINES_UNKNOWN, Level.INFO)
         else:
             self._believe(self._grid)
-            self._sampling = self._sampling._replace(x=first.sampled)
 
     def _believe(self, grid: Grid) -> None:
         """Work with a grid from now on, if there is memory for it."""
         coils, columns = self._shape
-        needed = _OPEN * 8 * coils * columns * grid.lines.size * grid.planes.size
+        planes, rows = grid.planes.size, grid.lines.size
+        needed = _OPEN * 8 * coils * columns * rows * planes
         if needed > self.max_bytes:
-            size = f"{coils} coils x {grid.planes.size} x {grid.lines.size} x {columns} samples"
-            limit = f"max_bytes allows {self.max_bytes / 1e9:.1f} GB"
-            raise DataError(f"Volumes of {size} need {needed / 1e9:.1f} GB; {limit}. Is the header right?")
+            size = f"{coils} coils x {planes} x {rows} x {columns} samples need {needed / 1e9:.1f} GB"
+            raise DataError(f"Volumes of {size}; max_bytes allows {self.max_bytes / 1e9:.1f} GB. Is the header right?")
         self._grid = grid
-        y = share(grid.lines, grid.step_y) if self._numbering.matrix[0] is not None else FULL.y
-        z = share(grid.planes, grid.step_z) if self._numbering.three_dimensional else FULL.z
+        y, z = share(grid.lines, grid.step_y), share(grid.planes, grid.step_z)
         self._sampling = self._sampling._replace(y=y, z=z, step_y=grid.step_y, step_z=grid.step_z)
 
     def _hold(self, message: Readout) -> Iterator[_Made]:
@@ -189,8 +181,9 @@ class Gather(Gadget):
             return
         self._held_bytes += message.data.nbytes
         if self._held_bytes > self.max_bytes:
-            limit = f"{self.max_bytes / 1e9:.1f} GB of lines (max_bytes)"
-            raise DataError(f"No volume came to its end within {limit}, and the header does not say where it ends.")
+            raise DataError(
+                f"No volume ended within {self.max_bytes / 1e9:.1f} GB (max_bytes), and no header says where."
+            )
         held.append(message)
 
     def _learn(self, held: list[Readout]) -> Iterator[_Made]:
@@ -199,11 +192,10 @@ class Gather(Gadget):
         told = self._numbering
         centers = told.lines[2] if told.lines else None, told.planes[2] if told.planes else None
         grid = learned_grid(told.matrix, centers, map(told.line, held))
-        self._sampling = self._sampling._replace(x=held[0].sampled)
         self._believe(grid)
         counts = sorted({0, *(grid.counts or {}).values()})
-        learned = f"{grid.planes.count} x {counts[-1]} lines, on a grid of {grid.lines.size} rows"
-        yield Notice(f"Learned from the first volume: {learned}.", Level.INFO)
+        learned = f"{grid.planes.count} x {counts[-1]} lines, on a grid of {grid.lines.size} rows."
+        yield Notice(f"Learned from the first volume: {learned}", Level.INFO)
         volume = None
         for message in held:
             line = grid.locate(*self._numbering.line(message))
@@ -211,16 +203,14 @@ class Gather(Gadget):
                 volume = volume or self._begin(message, line)
                 self._add(volume, line, message, grid)
         if volume is not None:
-            del self._volumes.open[volume.key]
-            self._find_shift(volume, grid)
+            self._find_shift(self._volumes.open.pop(volume.key), grid)
             for index in sorted(volume.planes):
                 yield from self._let_go(volume, index, len(volume.planes) == 1)
 
     def _store(self, message: Readout, grid: Grid) -> Iterator[_Made]:
         line = grid.locate(*self._numbering.line(message))
         if line is None:
-            yield from self._outside_of(message, grid)
-            return
+            return (yield from self._outside_of(message, grid))
         key, volumes = self._numbering.volume(message), self._volumes
         volume = volumes.open.get(key)
         if volume is not None and volume.off_lattice(grid, line):
@@ -233,24 +223,23 @@ class Gather(Gadget):
             and volumes.repeated(volume, line, volume.total(grid))
         ):
             if volumes.told_apart:
-                yield from self._tell_late(volume)
-                return
+                return (yield from self._tell(_LATE, _TOO_LATE.format(volume.number)))
             yield from self._release(volumes.open.pop(key))
             volumes.forget(key)
             volume = None
         if volume is None:
             given_up = volumes.late_for(key, line)
             if given_up is not None:
-                yield from self._tell_late(given_up)
-                return
+                return (yield from self._tell(_LATE, _TOO_LATE.format(given_up.number)))
             while len(volumes.open) >= _OPEN:
                 yield from self._release(volumes.open.pop(next(iter(volumes.open))))
             grid = self._grid or grid  # a release may have taught something
             volume = self._begin(message, line)
         plane = self._add(volume, line, message, grid)
         if plane is None:
-            yield from self._tell(_SPOILT, f"A line of volume {volume.number} holds values that are no numbers.")
-            return
+            return (
+                yield from self._tell(_SPOILT, f"A line of volume {volume.number} holds values that are no numbers.")
+            )
         if self._held is not None:
             self._held.append(message)
         yield from self._advance(volume, line[0], plane, grid)
@@ -297,8 +286,7 @@ class Gather(Gadget):
         if held and grid.step_y > 1:
             located = [grid.locate(*self._numbering.line(message)) for message in held]
             if sum(line is not None and line[0] == index for line in located) > _NEARLY_ALL * grid.lines.count:
-                yield from self._begin_again(held)
-                return
+                return (yield from self._begin_again(held))
         if not self._shift_known:
             self._find_shift(volume, grid)
         ready = [*volume.waiting, index]
@@ -317,14 +305,9 @@ class Gather(Gadget):
 
     def _find_shift(self, volume: Filling[Place], grid: Grid) -> None:
         """Find out by how many rows the lattice moves from one acquired partition to the next."""
-        if not self._numbering.three_dimensional or grid.step_y * grid.step_z == 1:
-            return
-        for index, row in volume.origins.items():
-            beyond = volume.origins.get(index + grid.step_z)
-            if beyond is not None:
-                self._sampling = self._sampling._replace(shift=(beyond - row) % grid.step_y)
-                self._shift_known = True
-                return
+        shift = volume.shift(grid) if self._numbering.three_dimensional else None
+        if shift is not None:
+            self._sampling, self._shift_known = self._sampling._replace(shift=shift), True
 
     def _let_go(self, volume: Filling[Place], index: int, last: bool, missing: int = 0) -> Iterator[_Made]:
         """Give a plane out, behind the reference lines that it needs."""
@@ -360,12 +343,8 @@ class Gather(Gadget):
         if self._faults[fault] == 1:
             yield Notice(text)
 
-    def _tell_late(self, volume: Filling[Place]) -> Iterator[Notice]:
-        yield from self._tell(_LATE, f"Volume {volume.number}: a line came when its slice or partition had gone out.")
-
     def _leave_out(self, message: Readout, words: str) -> Iterator[Notice]:
-        ky, kz, average, number = message.counters[:4]
-        line = f"A line (ky {ky}, kz {kz}, slice {number}, average {average})"
+        line = "A line (ky {}, kz {}, average {}, slice {})".format(*message.counters)
         yield from self._tell(_OUTSIDE, f"{line} {words}: it and others like it are left out.")
 
     def _outside_of(self, message: Readout, grid: Grid) -> Iterator[_Made]:

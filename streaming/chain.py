@@ -54,7 +54,10 @@ class Chain:
         self._routes: dict[type, list[int]] = {}
 
     def start(self, scan: Scan) -> None:
-        """Leave out the gadgets that this scan does not need, and let every other one prepare for it."""
+        """Leave out the gadgets that this scan does not need, and let every other one prepare for it.
+
+        Where what is left would not fit together, the line was made for other scans: then all of it stays.
+        """
         needed = []
         for stage, (name, gadget) in enumerate(self._line):
             try:
@@ -62,8 +65,7 @@ class Chain:
                     needed.append((name, gadget))
             except Exception as error:  # a gadget may be a site's own code, and fail in any way
                 raise self._failure(stage, error) from error
-        check(needed)
-        self._set_out(needed)
+        self._set_out(needed if _fault(needed) is None else self._line)
         for stage, gadget in enumerate(self._gadgets):
             try:
                 gadget.start(scan)
@@ -133,15 +135,23 @@ class Chain:
 
 def check(gadgets: Sequence[tuple[str, Gadget]]) -> None:
     """See that something upstream makes what each gadget takes; raises ``ConfigError`` that names the gadget."""
+    fault = _fault(gadgets)
+    if fault is not None:
+        raise ConfigError(fault)
+
+
+def _fault(gadgets: Sequence[tuple[str, Gadget]]) -> str | None:
+    """Tell why gadgets make no chain; None where they do."""
     if not gadgets:
-        raise ConfigError("the chain has no gadgets")
+        return "the chain has no gadgets"
     available = set(ENTERS)
     for name, gadget in gadgets:
         takes = gadget.takes()
         if not any(issubclass(kind, takes) for kind in available):
             wanted = " or ".join(kind.__name__ for kind in takes)
-            raise ConfigError(
+            return (
                 f"gadget {name!r} takes {wanted}, which nothing before it in the chain makes; "
                 f"before it there is: {', '.join(sorted(kind.__name__ for kind in available))}"
             )
         available.update(gadget.makes())
+    return None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from struct import Struct
 from typing import NamedTuple
 
@@ -167,6 +168,12 @@ class Train:
             dwell_us * 1e-6,
             header,
         )
+
+    def stretches(self, counters: tuple[int, ...]) -> Iterator[range]:
+        """Give the stretches of lines in which none of some counters changes."""
+        values = self.counters[:, counters]
+        turns = np.flatnonzero((values[1:] != values[:-1]).any(axis=1)) + 1
+        return (range(begin, end) for begin, end in pairwise((0, *turns.tolist(), len(values))))
 
     def split(self) -> Iterator[Readout]:
         """Give the lines one by one."""
@@ -358,6 +365,7 @@ class MeanDifference:
     """Of the last pair."""
     pairs: int
     """Pairs in the mean."""
+    complex_subtraction: bool = False
 
 
 class MapName(StrEnum):

@@ -56,6 +56,14 @@ class Filling(Generic[P]):
         index, (row, _) = line
         return grid.step_y > 1 and (row - self.origins.get(index, row)) % grid.step_y != 0
 
+    def shift(self, grid: Grid) -> int | None:
+        """Tell by how many rows the lattice moves from one acquired partition to the next; None while that is open."""
+        for index, row in self.origins.items():
+            beyond = self.origins.get(index + grid.step_z)
+            if beyond is not None:
+                return (beyond - row) % grid.step_y
+        return None
+
     def acquired(self, grid: Grid) -> list[int]:
         """Tell which planes are expected."""
         return list(grid.plane_rows(self.first[0]))

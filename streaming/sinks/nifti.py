@@ -33,13 +33,14 @@ NAMES = {
     "deltam": "desc-deltam_asl",
     "deltam_stderr": "desc-deltamStderr_asl",
     "mask": "desc-brain_mask",
+    "gfactor": "desc-gfactor_map",
 }
 """What follows the subject in the name of a map's file, by ``aslive_map``."""
 _SCANNER = 1
 """NIfTI code: the coordinates are the scanner's."""
 _WHOLE_HEAD = frozenset(("m0scan", "control", "label"))
 """Images that show all that was measured; BIDS wants to know."""
-_UNKNOWN_TO_BIDS = ("*_cbf.*", "*_att.*", "*_desc-*_asl.*", "*_desc-brain_mask.*")
+_UNKNOWN_TO_BIDS = ("*_cbf.*", "*_att.*", "*_desc-*_asl.*", "*_desc-brain_mask.*", "*_desc-gfactor_map.*")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attributes import write_attributes
-from ..flow import Level, Map, MapName, Notice
+from ..flow import Level, Map, MapName, Notice, Progress
 from ..gadget import parameters_of
 from ..layouts import IMAGE_HEADER, ImageType
 from ..messages import Image, Message, Text
@@ -56,6 +56,7 @@ class Reply:
         MapName.DELTAM,
         MapName.CBF,
         MapName.CBF_STDERR,
+        MapName.GFACTOR,
     )
     """Which maps are sent."""
     pixel_format: PixelFormat = PixelFormat.FLOAT
@@ -84,9 +85,14 @@ class Reply:
                 if output.name in self.maps:
                     yield from self._images(output)
             case Notice(text, level):
-                yield Text(f"{_FIRE[level]} {text}" if self.text_style is TextStyle.FIRE else f"{level}: {text}")
+                yield self._text(text, level)
+            case Progress(place, segment, segments):
+                yield self._text(f"Volume {place.volume}: {segment} of {segments} segments.", Level.INFO)
             case Image() | Text():
                 yield output
+
+    def _text(self, text: str, level: Level) -> Text:
+        return Text(f"{_FIRE[level]} {text}" if self.text_style is TextStyle.FIRE else f"{level}: {text}")
 
     def _images(self, result: Map) -> Iterator[Image]:
         data = np.ascontiguousarray(result.data, np.float32)

@@ -280,3 +280,48 @@ def test_one_of_several_inputs_is_enough():
 def test_a_chain_without_gadgets_is_refused():
     with pytest.raises(ConfigError, match="the chain has no gadgets"):
         Chain([])
+
+
+@dataclass
+class Optional(Count):
+    """Counts, in scans that have coils."""
+
+    def needed(self, scan: Scan) -> bool:
+        return scan.coils > 0
+
+
+@pytest.mark.parametrize("coils", [0, 8])
+def test_a_gadget_that_the_scan_does_not_need_is_left_out(coils):
+    chain = Chain([("split", Split(1)), ("count", Optional()), ("write", Write())])
+    chain.start(Scan(coils=coils))
+    out = list(chain.push(readout(0)))
+    assert [timing.name for timing in chain.timings] == (["split", "count", "write"] if coils else ["split", "write"])
+    assert any(isinstance(made, CoilImages) for made in out)
+
+
+def test_a_line_that_would_break_without_a_gadget_keeps_it():
+    @dataclass
+    class Unneeded(Split):
+        def needed(self, scan: Scan) -> bool:
+            return False
+
+    chain = Chain([("split", Unneeded(1)), ("write", Write())])
+    chain.start(Scan())
+    assert [timing.name for timing in chain.timings] == ["split", "write"]
+
+
+def test_the_same_chain_serves_a_scan_that_needs_less_and_then_one_that_needs_more():
+    chain = Chain([("split", Split(1)), ("count", Optional()), ("write", Write())])
+    for coils, length in ((0, 2), (8, 3), (0, 2)):
+        chain.start(Scan(coils=coils))
+        assert len(chain.timings) == length
+
+
+def test_a_gadget_that_cannot_tell_whether_it_is_needed_is_named():
+    @dataclass
+    class Lost(Count):
+        def needed(self, scan: Scan) -> bool:
+            raise KeyError("no such thing")
+
+    with pytest.raises(GadgetError, match="'lost'"):
+        Chain([("split", Split(1)), ("lost", Lost())]).start(Scan())
