@@ -49,7 +49,7 @@ class AssignRole(Gadget):
         if role is None:
             self._dropped.add(place.volume)
             return
-        yield KSpace(message.data, replace(place, role=role), message.index, message.last)
+        yield replace(message, place=replace(place, role=role))
 
     def finish(self) -> Iterator[Notice]:
         """Say how many dummies there were."""

@@ -1,8 +1,9 @@
 """The scanner: raw k-space of a whole ASL scan, message by message."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,18 @@ from ..streaming.layouts import ACQUISITION_HEADER, flag
 from ..streaming.messages import NO_TRAJECTORY, Acquisition, Close, Header, Message
 from ..streaming.scan import Role
 from .anatomy import Anatomy, brain
+from .choices import NoiseScan
 from .coils import noise_covariance, sensitivities
+from .effects import off_resonance
+from .forward import acquire_lines
 from .fourier import to_kspace, widen
-from .header import header_text
-from .magnetization import object_phase, relaxed_signal, signal
-from .protocol import Protocol
-from .sequence import Train, line_steps, trains
+from .header import header_text, noise_header_text
+from .lines import NAVIGATOR, Lines
+from .magnetization import brightness, object_phase, relaxed_signal, signal
+from .nonuniform import acquire_spirals
+from .protocol import Protocol, ReadoutType
+from .references import reference_shots
+from .sequence import Shot, Train, shots, trains
 
 TYPICAL_SNR = 450.0
 """Makes ``deltam`` of gray matter in one pair about as large as its noise, as in patients: 0.9 in 2-D, 1.3 in 3-D."""
@@ -37,7 +44,8 @@ class Scanner:
     """A scanner that never scanned anyone: plays a protocol on a simulated head.
 
     Each volume is the noise-free image times coil sensitivities and a smooth object phase, Fourier transformed
-    (centered, orthonormal) onto the sampled lines, plus complex noise of the coils, drawn line by line.
+    (centered, orthonormal) onto the samples, plus complex noise of the coils, drawn line by line. Without noise the
+    data are the discrete sum over the voxels, wherever in k-space a sample lies.
     """
 
     protocol: Protocol
@@ -48,10 +56,13 @@ class Scanner:
     combination of the coils; ``None`` or infinite is noise-free, and then there are no noise readouts either."""
     anatomy: Anatomy | None = None
     """The head; by default the MNI brain."""
-    maps: NDArray[np.complex64] = field(init=False, repr=False)
+    maps: NDArray[np.complex64] = dataclass_field(init=False, repr=False)
     """Coil sensitivities, shape ``(coils, z, y, x)``."""
-    covariance: NDArray[np.complex128] = field(init=False, repr=False)
+    covariance: NDArray[np.complex128] = dataclass_field(init=False, repr=False)
     """Of the noise of one sample, shape ``(coils, coils)``; zero if noise-free."""
+
+    field: NDArray[np.float32] = dataclass_field(init=False, repr=False)
+    """How far each voxel is off resonance, Hz, shape ``(z, y, x)``."""
 
     def __post_init__(self) -> None:
         grid = self.protocol.grid
@@ -68,25 +79,56 @@ class Scanner:
         # Real and imaginary part each carry half of the variance.
         self._factor = (factor / np.sqrt(2)).astype(np.complex64)
         self._phase = object_phase(grid)
-        self._states: OrderedDict[tuple[Role, float], NDArray[np.complex64]] = OrderedDict()
+        peak = self.protocol.effects.off_resonance
+        self.field = off_resonance(grid, peak)
+        self._field = self.field if peak else None
+        self._shots = shots(self.protocol)
+        self._references, self._begin = reference_shots(self.protocol)
+        self._states: OrderedDict[tuple[Role, float], list[NDArray[np.complex64]]] = OrderedDict()
+        self._trajectory = self._stated_trajectory()
         self._counter = 0
 
     @property
     def readouts(self) -> int:
-        """Readouts of the whole scan, noise included."""
-        return self.protocol.readouts + (self.protocol.noise_readouts if self.noisy else 0)
+        """Readouts of the whole scan, noise, navigators and references included."""
+        protocol = self.protocol
+        volume = sum(len(shot.lines.ky) for shot in self._shots)
+        ahead = sum(len(shot.lines.ky) for shot in self._references)
+        noise = protocol.noise_readouts if self._noise_inline else 0
+        return volume * protocol.averages * len(protocol.context) + ahead + noise
+
+    @property
+    def _noise_inline(self) -> bool:
+        return self.noisy and self.protocol.noise_scan is NoiseScan.INLINE
 
     def messages(self) -> Iterator[Message]:
         """Play the scan: header, noise, every line in the order of time, close; the same each time it is asked."""
         self._generator = np.random.default_rng([self.seed, 1])
+        phases = np.random.default_rng([self.seed, 2])
         self._counter = 0
         yield Header(header_text(self.protocol))
-        if self.noisy:
+        if self._noise_inline:
             yield from self._noise_readouts()
+        yield from self._reference_lines()
         volumes = len(self.protocol.context)
-        for train in trains(self.protocol):
-            yield from self._lines(train, last=train.last and train.volume == volumes - 1)
+        for train in trains(self.protocol, self._begin):
+            turn = self.protocol.effects.shot_phase * phases.standard_normal()
+            yield from self._lines(train, turn, last=train.last and train.volume == volumes - 1)
         yield Close()
+
+    def noise_messages(self) -> Iterator[Message]:
+        """Play the measurement of noise that precedes the scan, for ``NoiseScan.EARLIER``: header, noise, close."""
+        if not self.noisy or self.protocol.noise_scan is not NoiseScan.EARLIER:
+            raise ConfigError("an earlier noise scan needs noise, and a protocol whose noise_scan is 'earlier'")
+        self._generator = np.random.default_rng([self.seed, 3])
+        self._counter = 0
+        yield Header(noise_header_text(self.protocol))
+        yield from self._noise_readouts()
+        yield Close()
+
+    def image(self, role: Role, delay: float = 0.0) -> NDArray[np.complex64]:
+        """Give the noise-free image as a perfect coil would see it, shape ``(z, y, x)``."""
+        return self._parts(role, delay).sum(axis=0)
 
     def images(self, role: Role, delay: float = 0.0) -> NDArray[np.complex64]:
         """Give the noise-free images of all coils, shape ``(coils, z, y, x)``."""
@@ -95,8 +137,16 @@ class Scanner:
     def _image(self, role: Role, delay: float) -> NDArray[np.complex64]:
         return signal(self.head, self.protocol, role, delay) * self._phase
 
+    def _parts(self, role: Role, delay: float) -> NDArray[np.complex64]:
+        """Give the images of the tissues, shape ``(tissues, z, y, x)``."""
+        levels = brightness(self.protocol, role, delay)[:, :, None, None]
+        return (levels * self.head.fractions * self._phase).astype(np.complex64)
+
     def _scaled_covariance(self) -> NDArray[np.complex128]:
-        """Scale the noise so that gray matter has the wanted SNR, sqrt(2 s^H Psi^-1 s) times its signal."""
+        """Scale the noise so that gray matter has the wanted SNR, sqrt(2 s^H Psi^-1 s) times its signal.
+
+        It is the SNR of an image that is fully sampled with as many samples as are read, however they lie.
+        """
         coils = self.protocol.coils
         if not self.noisy:
             return np.zeros((coils, coils), np.complex128)
@@ -108,50 +158,89 @@ class Scanner:
             raise ConfigError("no brain lies in the field of view; center it on the head, or ask for no noise")
         whitened = np.linalg.solve(np.linalg.cholesky(covariance), self.maps[:, gray])
         snr = relaxed[gray] * np.sqrt(2 * np.sum(np.abs(whitened) ** 2, axis=0))
-        return covariance * (np.mean(snr) / self.snr) ** 2
+        return covariance * (np.mean(snr) / self.snr) ** 2 * self.protocol.redundancy
 
-    def _noise(self, lines: int) -> NDArray[np.complex64]:
+    def _noise(self, lines: int, samples: int) -> NDArray[np.complex64]:
         """Draw noise, shape ``(lines, coils, samples)``."""
-        shape = (lines, self.protocol.coils, self.protocol.encoded_matrix[0])
+        shape = (lines, self.protocol.coils, samples)
         white = self._generator.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0]
         return self._factor @ white
 
     def _noise_readouts(self) -> Iterator[Acquisition]:
-        count = self.protocol.noise_readouts
-        headers = self._headers(count)
+        count, samples = self.protocol.noise_readouts, self.protocol.samples
+        headers = self._headers(count, samples)
         headers["flags"] = _NOISE
         headers["acquisition_time_stamp"] = round(_NOON / _TICK)
-        yield from self._acquisitions(headers, self._noise(count))
+        yield from self._acquisitions(headers, self._noise(count, samples))
 
-    def _lines(self, train: Train, last: bool) -> Iterator[Acquisition]:
-        """Play one echo train."""
+    def _reference_lines(self) -> Iterator[Acquisition]:
+        """Play what is read once, ahead of the volumes; in the contrast of the m0scan."""
+        if not self._references:
+            return
+        samples = self._sampled(self._references, Role.M0SCAN, 0.0)
+        for shot, data in zip(self._references, samples, strict=True):
+            lines = shot.lines
+            headers = self._shot_headers(shot, data.shape[-1], shot.offset)
+            if self.noisy:
+                data += self._noise(len(lines.ky), data.shape[-1])
+            yield from self._acquisitions(headers, data)
+
+    def _lines(self, train: Train, turn: float, last: bool) -> Iterator[Acquisition]:
+        """Play one excitation."""
         protocol = self.protocol
-        steps = list(line_steps(protocol))
-        data = self._state(train.role, train.delay)[train.plane, steps]
+        shot = train.played
+        lines = shot.lines
+        data = self._state(train.role, train.delay)[train.place].copy()
+        if protocol.effects.drift or turn:
+            data *= self._turns(lines, train.time, turn)[:, None, None]
         if self.noisy:
-            data += self._noise(len(steps))
-        headers = self._headers(len(steps))
+            data += self._noise(len(lines.ky), data.shape[-1])
+        headers = self._shot_headers(shot, data.shape[-1], train.time)
         counters = headers["idx"]
-        counters["kspace_encode_step_1"] = steps
         counters["average"] = train.average
         counters["repetition"] = train.volume
-        counters["segment"] = train.shot
-        counters["kspace_encode_step_2" if protocol.three_dimensional else "slice"] = train.plane
-        times = _NOON + train.time + protocol.echo_spacing * np.arange(len(steps))
-        headers["acquisition_time_stamp"] = np.floor(times / _TICK + 1e-6)
+        imaging = np.flatnonzero(lines.imaging)
+        begins, ends = imaging[0], imaging[-1]
+        begins_slice, ends_slice = train.first, train.last
         if not protocol.three_dimensional:
-            headers["position"] = np.multiply(protocol.grid.slice_center(train.plane), 1e3)
-        whole = not protocol.three_dimensional
+            begins_slice, ends_slice = train.shot == 0, train.shot == protocol.excitations - 1
         flags = headers["flags"]
-        flags[0] |= _FIRST_IN_SLICE * (whole or train.first) | _FIRST_IN_REPETITION * train.first
-        flags[-1] |= _LAST_IN_SLICE * (whole or train.last) | _LAST_IN_REPETITION * train.last
-        flags[-1] |= _LAST_IN_MEASUREMENT * last
+        flags[begins] |= _FIRST_IN_SLICE * begins_slice | _FIRST_IN_REPETITION * train.first
+        flags[ends] |= _LAST_IN_SLICE * ends_slice | _LAST_IN_REPETITION * train.last
+        flags[ends] |= _LAST_IN_MEASUREMENT * last
         yield from self._acquisitions(headers, data)
 
-    def _headers(self, count: int) -> NDArray[np.void]:
+    def _turns(self, lines: Lines, time: float, turn: float) -> NDArray[np.complex64]:
+        """Give by how much drift and the shot's own phase turn each line, shape ``(lines,)``."""
+        frequency = self.protocol.effects.drift * time / 60
+        since = lines.evolution if self.protocol.refocused else lines.after
+        return np.exp(1j * (turn + 2 * np.pi * frequency * since)).astype(np.complex64)
+
+    def _shot_headers(self, shot: Shot, samples: int, time: float) -> NDArray[np.void]:
+        """Prepare the headers of one excitation whose first imaging line is read at a time, s."""
+        protocol, lines = self.protocol, shot.lines
+        headers = self._headers(len(lines.ky), samples)
+        headers["flags"] = lines.flags
+        headers["encoding_space_ref"] = shot.space
+        counters = headers["idx"]
+        counters["kspace_encode_step_1"] = lines.step_1
+        counters["segment"] = shot.number
+        if protocol.three_dimensional:
+            counters["kspace_encode_step_2"] = lines.step_2
+        else:
+            counters["slice"] = shot.plane
+            headers["position"] = np.multiply(protocol.grid.slice_center(shot.plane), 1e3)
+        begin = lines.after[lines.imaging][0] if lines.imaging.any() else lines.after[0]
+        times = _NOON + time + (lines.after - begin)
+        headers["acquisition_time_stamp"] = np.floor(times / _TICK + 1e-6)
+        if self._trajectory is not None:
+            headers["trajectory_dimensions"] = 2
+            headers["center_sample"] = samples // 2 if protocol.spiral.radial else 0
+        return headers
+
+    def _headers(self, count: int, samples: int) -> NDArray[np.void]:
         """Prepare MRD headers with all that does not change during a scan."""
         protocol = self.protocol
-        samples = protocol.encoded_matrix[0]
         headers = np.zeros(count, ACQUISITION_HEADER)
         headers["version"] = 1
         headers["measurement_uid"] = 1
@@ -161,46 +250,66 @@ class Scanner:
         headers["center_sample"] = samples // 2
         headers["available_channels"] = headers["active_channels"] = protocol.coils
         headers["channel_mask"] = _channel_mask(protocol.coils)
-        headers["sample_time_us"] = protocol.dwell * 1e6
+        headers["sample_time_us"] = protocol.sample_time * 1e6
         headers["position"] = np.multiply(protocol.center, 1e3)
         headers["read_dir"] = (1, 0, 0)
         headers["phase_dir"] = (0, 1, 0)
         headers["slice_dir"] = (0, 0, 1)
         return headers
 
-    @staticmethod
-    def _acquisitions(headers: NDArray[np.void], data: NDArray[np.complex64]) -> Iterator[Acquisition]:
+    def _acquisitions(self, headers: NDArray[np.void], data: NDArray[np.complex64]) -> Iterator[Acquisition]:
         packed = headers.tobytes()
         size = ACQUISITION_HEADER.itemsize
         for number, line in enumerate(data):
-            yield Acquisition(packed[number * size : (number + 1) * size], NO_TRAJECTORY, line)
+            trajectory = NO_TRAJECTORY
+            if self._trajectory is not None and headers["trajectory_dimensions"][number]:
+                trajectory = self._trajectory[headers["idx"]["kspace_encode_step_1"][number]]
+            yield Acquisition(packed[number * size : (number + 1) * size], trajectory, line)
 
-    def _state(self, role: Role, delay: float) -> NDArray[np.complex64]:
-        """Give the noise-free k-space of a volume, shape ``(slices or partitions, lines, coils, samples)``.
+    def _stated_trajectory(self) -> NDArray[np.float32] | None:
+        if self.protocol.readout != ReadoutType.SPIRAL:
+            return None
+        return self._spiral(0.0).astype(np.float32)
 
-        It is made once per role and delay; only the latest are held.
+    def _spiral(self, late: float) -> NDArray[np.float64]:
+        protocol = self.protocol
+        return protocol.spiral.trajectory(protocol.matrix[:2], min(protocol.grid.voxel[:2]), late)
+
+    def _state(self, role: Role, delay: float) -> list[NDArray[np.complex64]]:
+        """Give the noise-free samples of a volume by shot, each of shape ``(lines, coils, samples)``.
+
+        They are made once per role and delay; only the latest are held.
         """
         key = (role, delay if role is Role.LABEL else 0.0)  # only label images know the delay
         if key not in self._states:
             while len(self._states) >= _HELD_STATES:
                 self._states.popitem(last=False)
-            self._states[key] = self._kspace(role, delay)
+            self._states[key] = self._sampled(self._shots, role, delay)
         self._states.move_to_end(key)
         return self._states[key]
 
-    def _kspace(self, role: Role, delay: float) -> NDArray[np.complex64]:
-        """Sample the k-space of a volume coil by coil, so that little memory is needed beside the result."""
+    def _sampled(self, played: Sequence[Shot], role: Role, delay: float) -> list[NDArray[np.complex64]]:
+        protocol, effects = self.protocol, self.protocol.effects
+        if protocol.readout == ReadoutType.SPIRAL:
+            late = self._spiral(effects.trajectory_delay)
+            return acquire_spirals(protocol, played, self._parts(role, delay), self.maps, self._field, late)
+        plain = all(shot.space == 0 and not (shot.lines.flags & np.uint64(NAVIGATOR)).any() for shot in played)
+        if protocol.readout == ReadoutType.CARTESIAN and plain and self._field is None and not effects.decay:
+            return self._transformed(played, self._image(role, delay))
+        return acquire_lines(protocol, played, self._parts(role, delay), self.maps, self._field)
+
+    def _transformed(self, played: Sequence[Shot], image: NDArray[np.complex64]) -> list[NDArray[np.complex64]]:
+        """Sample k-space by fast transforms, coil by coil, so that little memory is needed beside the result."""
         protocol = self.protocol
         samples, lines, partitions = protocol.encoded_matrix
         axes = (0, 1, 2) if protocol.three_dimensional else (1, 2)
-        planes = protocol.partition_count if protocol.three_dimensional else partitions
-        image = self._image(role, delay)
-        sampled = np.empty((planes, protocol.line_count, protocol.coils, samples), np.complex64)
+        arrays = [np.empty((len(shot.lines.ky), protocol.coils, samples), np.complex64) for shot in played]
         for coil in range(protocol.coils):
             full = to_kspace(widen(image * self.maps[coil], (partitions, lines, samples)), axes)
-            # Partial Fourier leaves out the lowest lines and partitions.
-            sampled[:, :, coil] = full[partitions - planes :, lines - protocol.line_count :]
-        return sampled
+            for shot, array in zip(played, arrays, strict=True):
+                planes = shot.lines.kz + partitions // 2 if protocol.three_dimensional else shot.plane
+                array[:, coil] = full[planes, shot.lines.ky + lines // 2]
+        return arrays
 
 
 def _channel_mask(coils: int) -> NDArray[np.uint64]:

@@ -37,7 +37,7 @@ def expected_cbf(
     control = signal(anatomy, protocol, Role.CONTROL, chosen).astype(np.float64)
     difference = control - signal(anatomy, protocol, Role.LABEL, chosen)
     m0 = signal(anatomy, protocol, Role.M0SCAN, chosen).astype(np.float64) if protocol.m0scan else control
-    if not protocol.m0scan and protocol.background_suppression < 1:
+    if not protocol.m0scan and protocol.suppressed:
         return np.full(anatomy.grid.shape, np.nan, np.float32)
     repetition_time = protocol.m0_repetition_time if protocol.m0scan else protocol.repetition_time
     if repetition_time < _LONG_REPETITION_TIME:

@@ -88,7 +88,12 @@ class CentredInverse:
         self._transform = plan_inverse(self._buffer, axis, backend)
         _, weights = centring(self._n)
         self._real = self._n % 2 == 0  # then the weights are +1 and -1 over sqrt(N), and the copy runs on real numbers
-        self._weights: NDArray[Any] = weights.real.copy() if self._real else weights  # Any: real or complex
+        self._centring: NDArray[Any] = weights.real.copy() if self._real else weights  # Any: real or complex
+        self._weights = self._centring
+
+    def weigh(self, taper: NDArray[np.float32]) -> None:
+        """Weigh the samples of the grid before the transform, shape ``(n,)``: it costs nothing."""
+        self._weights = self._centring * taper
 
     def __call__(
         self, data: NDArray[np.complex64], start: int = 0, out: NDArray[np.complex64] | None = None

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from aslive.sim.cli import simulate
+from aslive.streaming.header import read_header
 from aslive.streaming.messages import Acquisition, Close, ConfigFile, Header
 from aslive.streaming.wire import Decoder
 
@@ -49,6 +50,34 @@ def test_stream_and_file_hold_the_same_readouts(tmp_path):
         ["--3d", "--shots", "2", "--partial-fourier", "0.75"],
         ["--labeling-type", "pasl", "--bolus-cut-off", "0.7", "--label-first"],
         ["--no-m0", "--no-noise-scan", "--delay", "1.0", "--delay", "1.5", "--line-order", "centric"],
+        [
+            "--readout",
+            "epi",
+            "--acceleration",
+            "2",
+            "1",
+            "--reference",
+            "separate",
+            "--reference-lines",
+            "4",
+            "--drift",
+            "1",
+        ],
+        [
+            "--readout",
+            "epi",
+            "--segments",
+            "2",
+            "--partial-fourier",
+            "0.75",
+            "--gradient-delay",
+            "2",
+            "--ghost-phase",
+            "0.1",
+        ],
+        ["--readout", "grase", "--decay", "--background-suppression", "-0.1", "--off-resonance", "50"],
+        ["--readout", "spiral"],
+        ["--readout", "spiral", "--3d", "--interleaves", "3", "--gradient-delay", "2"],
         ["--no-noise", "--background-suppression", "0.1", "--averages", "2"],
     ],
 )
@@ -65,6 +94,10 @@ def test_options_can_be_combined(tmp_path, options):
         (["scan.h5", "--bolus-cut-off", "0.8"], "is for PASL"),
         (["scan.h5", "--no-m0", "--m0-tr", "6"], "contradict"),
         (["scan.h5", "--shots", "2"], "needs --3d"),
+        (["scan.h5", "--interleaves", "2"], "for spirals"),
+        (["scan.h5", "--readout", "spiral", "--segments", "2"], "--interleaves"),
+        (["scan.h5", "--ghost-phase", "1"], "not for cartesian"),
+        (["scan.h5", "--no-noise", "--earlier-noise", "noise.h5"], "contradicts"),
         (["scan.h5", "--tr", "3"], "more than the repetition time"),
         (["scan.h5", "--snr", "0"], "above 0"),
         (["scan.h5", "--chain", "other"], ".mrd"),
@@ -79,3 +112,21 @@ def test_what_makes_no_sense_is_refused_with_words(tmp_path, options, words):
 
 def test_help_gives_an_example():
     assert "aslive simulate scan.h5" in run("--help").output
+
+
+@pytest.mark.parametrize("readout", ["epi", "grase", "spiral"])
+def test_a_readout_by_itself_has_a_sensible_protocol(tmp_path, readout):
+    scan = tmp_path / "scan.mrd"
+    result = run(scan, "--readout", readout, "--coils", "1", "--pairs", "1", "--no-noise")
+    assert result.exit_code == 0, result.output
+    header = next(message for message in Decoder().receive(scan.read_bytes()) if isinstance(message, Header))
+    echo_time = read_header(header.text).echo_time
+    assert echo_time is not None
+    assert echo_time < 0.03
+
+
+def test_noise_can_be_a_measurement_of_its_own(tmp_path):
+    assert run(tmp_path / "scan.mrd", *SMALL, "--earlier-noise", tmp_path / "noise.mrd").exit_code == 0
+    scan, noise = (list(Decoder().receive((tmp_path / f"{name}.mrd").read_bytes())) for name in ("scan", "noise"))
+    counts = [sum(isinstance(message, Acquisition) for message in messages) for messages in (scan, noise)]
+    assert counts == [3 * 2 * 7, 32]

@@ -1,8 +1,10 @@
 import ismrmrd.xsd
 import pytest
 
-from aslive.sim.header import header_text
-from aslive.sim.protocol import Order, Protocol
+from aslive.sim.choices import NoiseScan, Order, ReadoutType, ReferenceType
+from aslive.sim.epi import EchoPlanar
+from aslive.sim.header import NOISE_MEASUREMENT, header_text, noise_header_text
+from aslive.sim.protocol import Protocol
 from aslive.sim.sequence import excitation_times
 from aslive.streaming.header import read_header
 from aslive.streaming.scan import LabelingType
@@ -13,6 +15,10 @@ PROTOCOLS = {
     "3-D": Protocol(three_dimensional=True, partitions=28, partial_fourier_slice=0.75, partial_fourier=0.75),
     "delays": Protocol(pairs=3, post_labeling_delay=(0.5, 1.0, 1.5), labeling_duration=1.4, label_first=True),
     "PASL": Protocol(labeling_type=LabelingType.PASL),
+    "EPI": Protocol(readout=ReadoutType.EPI, matrix=(32, 30, 4), segments=2, acceleration=(2, 1)),
+    "GRASE": Protocol(readout=ReadoutType.GRASE, matrix=(32, 32, 8), segments=2, acceleration=(2, 1)),
+    "spiral": Protocol(readout=ReadoutType.SPIRAL, matrix=(32, 32, 4)),
+    "stack of spirals": Protocol(readout=ReadoutType.SPIRAL, matrix=(32, 32, 8), three_dimensional=True),
     "suppressed": Protocol(background_suppression=0.1, averages=2, m0_repetition_time=4.0),
 }
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
@@ -34,8 +40,10 @@ def test_the_ismrmrd_package_reads_the_header(protocol):
     space = encoding.reconSpace
     assert (space.matrixSize.x, space.matrixSize.y, space.matrixSize.z) == (*protocol.matrix[:2], slices)
     assert space.fieldOfView_mm.z / space.matrixSize.z == pytest.approx(protocol.grid.voxel[2] * 1e3)
-    assert encoding.encodedSpace.fieldOfView_mm.x == pytest.approx(2 * space.fieldOfView_mm.x)
-    assert limits.kspace_encoding_step_1.maximum == protocol.line_count - 1
+    oversampling = 2 if protocol.readout == ReadoutType.CARTESIAN else 1
+    assert encoding.encodedSpace.fieldOfView_mm.x == pytest.approx(oversampling * space.fieldOfView_mm.x)
+    lines = protocol.spiral.interleaves if protocol.readout == ReadoutType.SPIRAL else protocol.line_count
+    assert limits.kspace_encoding_step_1.maximum == lines - 1
     assert limits.repetition.maximum == len(protocol.context) - 1
 
 
@@ -60,3 +68,49 @@ def test_the_door_understands_all_that_the_protocol_says(protocol):
         assert labeling.slice_timing == pytest.approx(excitation_times(protocol))
     if protocol.labeling_type is LabelingType.PASL:
         assert labeling.bolus_cut_off_delay_time == (protocol.bolus_cut_off_delay_time,)
+
+
+@pytest.mark.parametrize("readout", [ReadoutType.EPI, ReadoutType.GRASE])
+def test_the_door_reads_the_trapezoid_of_an_echo_train(readout):
+    train = EchoPlanar(ramp=150e-6, flat_top=400e-6, dwell=4.2e-6, samples=152)
+    protocol = Protocol(readout=readout, matrix=(32, 32, 4), echo_spacing=0.7e-3, echo_planar=train, segments=4)
+    encoding = read_header(header_text(protocol)).encodings[0]
+    trapezoid = encoding.trapezoid
+    assert trapezoid is not None
+    assert encoding.trajectory == "epi"
+    assert (trapezoid.ramp_up, trapezoid.flat_top, trapezoid.ramp_down) == (150e-6, 400e-6, 150e-6)
+    assert (trapezoid.dwell, trapezoid.samples, trapezoid.navigators) == (4.2e-6, 152, 3)
+    assert trapezoid.echo_spacing == 0.7e-3
+    assert encoding.encoded_matrix[:2] == (32, 32)
+
+
+@pytest.mark.parametrize("three_dimensional", [False, True])
+def test_a_flash_reference_has_an_encoding_of_its_own(three_dimensional):
+    protocol = Protocol(
+        readout=ReadoutType.EPI,
+        matrix=(32, 40, 6),
+        three_dimensional=three_dimensional,
+        acceleration=(2, 1),
+        reference=ReferenceType.FLASH,
+        reference_lines=16,
+        reference_partitions=4,
+    )
+    scan = read_header(header_text(protocol))
+    assert scan.notes == ()
+    image, flash = scan.encodings
+    assert image.acceleration == (2, 1)
+    assert flash.acceleration == (1, 1)
+    assert flash.trapezoid is None
+    assert flash.encoded_matrix == (64, 16, 4 if three_dimensional else 1)
+    assert flash.encoded_field_of_view[1:] == pytest.approx(image.encoded_field_of_view[1:])
+    assert flash.limits["kspace_encode_step_1"].center == 8
+    assert "<calibrationMode>other</calibrationMode>" in scan.text
+
+
+def test_the_header_names_an_earlier_noise_scan():
+    protocol = Protocol(noise_scan=NoiseScan.EARLIER)
+    scan, noise = read_header(header_text(protocol)), read_header(noise_header_text(protocol))
+    assert scan.dependencies == {"Noise": NOISE_MEASUREMENT}
+    assert noise.measurement_id == NOISE_MEASUREMENT
+    assert not noise.labeling.stated
+    assert noise.dependencies == {}

@@ -1,11 +1,18 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aslive.sim.protocol import Order, Protocol
-from aslive.sim.sequence import center, excitation_times, line_steps, ordered, train_planes, trains
+from aslive.sim.choices import Order, ReadoutType
+from aslive.sim.effects import Effects
+from aslive.sim.epi import EchoPlanar
+from aslive.sim.magnetization import decay
+from aslive.sim.protocol import Protocol
+from aslive.sim.sequence import center, excitation_times, line_steps, ordered, shots, train_planes, trains
+from aslive.sim.spiral import Spiral
+from aslive.sim.tissue import TISSUES
 from aslive.streaming.errors import ConfigError
 from aslive.streaming.scan import LabelingType, Role
 
@@ -100,10 +107,62 @@ def test_label_can_come_first():
         ({"post_labeling_delay": ()}, "at least one"),
         ({"post_labeling_delay": (-0.1,)}, "negative"),
         ({"labeling_type": LabelingType.PASL, "bolus_cut_off_delay_time": 2.0}, "before the inversion time"),
-        ({"background_suppression": 0.0}, "more than 0"),
+        ({"background_suppression": -1.5}, "between -1 and 1"),
+        ({"acceleration": (0, 1)}, "at least 1"),
+        ({"acceleration": (1, 2)}, "3-D"),
+        ({"segments": 65}, "segments are more"),
+        ({"readout": ReadoutType.SPIRAL, "acceleration": (2, 1)}, "interleaves"),
+        ({"readout": ReadoutType.EPI, "line_order": Order.CENTRIC}, "only Cartesian"),
+        ({"readout": ReadoutType.EPI, "echo_time": 0.01}, "shorter than the"),
+        ({"readout": ReadoutType.EPI, "echo_spacing": 0.4e-3}, "more than the echo spacing"),
+        ({"echo_planar": EchoPlanar(samples=200)}, "more than the trapezoid"),
+        ({"echo_planar": EchoPlanar(delay=1e-3)}, "late"),
+        ({"spiral": Spiral(interleaves=0)}, "interleave"),
         ({"labeling_efficiency": 1.2}, "at most 1"),
     ],
 )
 def test_what_no_scanner_could_play_is_refused_with_words(wrong, words):
     with pytest.raises(ConfigError, match=words):
         Protocol(**wrong)
+
+
+@pytest.mark.parametrize("segments", [1, 2, 3])
+def test_the_middle_of_k_space_is_read_at_the_echo_time(segments):
+    protocol = Protocol(readout=ReadoutType.EPI, matrix=(8, 20, 2), segments=segments, partial_fourier=0.75)
+    found = [
+        float(shot.lines.after[n])
+        for shot in shots(protocol)
+        for n in np.flatnonzero(shot.lines.imaging & (shot.lines.ky == 0))
+    ]
+    assert found == pytest.approx([protocol.echo_time] * 2)
+    assert all(shot.lines.after[0] > 0 for shot in shots(protocol))
+
+
+@pytest.mark.parametrize("order", [Order.LINEAR, Order.CENTRIC])
+def test_each_refocusing_of_grase_reads_one_partition(order):
+    protocol = Protocol(
+        readout=ReadoutType.GRASE, matrix=(8, 12, 6), segments=3, shots=2, partition_order=order, pairs=1
+    )
+    seen = set()
+    for shot in shots(protocol):
+        lines = shot.lines
+        assert (np.diff(lines.after) > 0).all()
+        assert (~lines.imaging).sum() == 3
+        for kz in np.unique(lines.kz[lines.imaging]):
+            chosen = lines.imaging & (lines.kz == kz)
+            assert chosen.sum() == 4
+            echo = lines.after[chosen] - lines.evolution[chosen]  # when the field has no say
+            assert echo == pytest.approx(np.full(4, echo[0]))
+            assert echo[0] / protocol.refocusing_spacing == pytest.approx(round(echo[0] / protocol.refocusing_spacing))
+        seen |= {(int(y), int(z)) for y, z in zip(lines.ky[lines.imaging], lines.kz[lines.imaging], strict=True)}
+    assert len(seen) == 12 * 6
+    assert len(shots(protocol)) == protocol.excitations == 6
+
+
+def test_the_decay_of_grase_follows_the_refocusing_pulses():
+    protocol = Protocol(readout=ReadoutType.GRASE, matrix=(8, 8, 4), segments=8, pairs=1, effects=Effects(decay=True))
+    lines = shots(protocol)[4].lines  # the segment with the middle line
+    left = decay(protocol, lines)[:, lines.imaging]
+    echoes = np.arange(1, 5) * protocol.refocusing_spacing - protocol.echo_time
+    for tissue, found in zip(TISSUES, left, strict=True):
+        np.testing.assert_allclose(found, np.exp(-echoes / tissue.t2), rtol=1e-5)
