@@ -29,6 +29,7 @@ class Average(Gadget):
     _kept: dict[int, NDArray[np.float32]] = field(default_factory=dict, init=False, repr=False)
     _place: Place | None = field(default=None, init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
+    _complex: bool = field(default=False, init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
         """Begin with no pairs."""
@@ -43,7 +44,7 @@ class Average(Gadget):
 
     def _add(self, message: Difference) -> Iterator[MeanDifference | Notice]:
         if self._mean is None or self._squares is None:
-            self._shape = message.data.shape
+            self._shape, self._complex = message.data.shape, message.complex_subtraction
             self._mean, self._squares = np.zeros(message.data.size), np.zeros(message.data.size)
         if message.data.shape != self._shape or message.pair in self._kept:
             yield Notice(f"Pair {message.pair} of shape {message.data.shape} does not fit the mean, and is left out.")
@@ -56,7 +57,7 @@ class Average(Gadget):
         self._pairs += 1
         mean, stderr = self._outputs()
         add(self._mean, self._squares, values, self._pairs, mean.reshape(-1), stderr.reshape(-1))
-        yield MeanDifference(mean, stderr, message.place, self._pairs)
+        yield MeanDifference(mean, stderr, message.place, self._pairs, self._complex)
 
     def _remove(self, pair: int) -> Iterator[MeanDifference | Notice]:
         values = self._kept.pop(pair, None)
@@ -69,7 +70,7 @@ class Average(Gadget):
         if self._pairs == 0:
             yield Notice("The last pair was taken out: there is no perfusion map until another pair comes.", Level.INFO)
             return
-        yield MeanDifference(mean, stderr, self._place, self._pairs)
+        yield MeanDifference(mean, stderr, self._place, self._pairs, self._complex)
 
     def _outputs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return np.empty(self._shape, np.float32), np.empty(self._shape, np.float32)

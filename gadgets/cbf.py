@@ -199,6 +199,7 @@ class CBF(Gadget):
         self._remarks = []
         slices = mean.data.shape[0]
         m0, constants = self._m0(mean.data.shape)
+        constants["subtraction"] = Constant("complex" if mean.complex_subtraction else "magnitude", "", Source.DATA)
         if not self._missing and m0 is not None:
             delays, source = yield from self._delays(slices)
             constants["post_labeling_delay"] = Constant(_single(delays), "s", source)

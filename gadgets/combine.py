@@ -37,6 +37,10 @@ class Combine(Gadget):
     _stated: bool = field(default=False, init=False, repr=False)
     _maps: dict[int, NDArray[np.complex64]] = field(default_factory=dict, init=False, repr=False)
 
+    def needed(self, scan: Scan) -> bool:
+        """Tell whether the images of single coils are whole; folded ones are unmixed instead."""
+        return scan.encoding is None or not scan.encoding.undersampled
+
     def start(self, scan: Scan) -> None:
         """Forget the maps of the scan before."""
         self._stated = scan.labeling.stated

@@ -158,10 +158,8 @@ class Gather(Gadget):
         """Work with a grid from now on, if there is memory for it."""
         coils, columns = self._shape
         planes, rows = grid.planes.size, grid.lines.size
-        needed = _OPEN * 8 * coils * columns * rows * planes
-        if needed > self.max_bytes:
-            size = f"{coils} coils x {planes} x {rows} x {columns} samples need {needed / 1e9:.1f} GB"
-            raise DataError(f"Volumes of {size}; max_bytes allows {self.max_bytes / 1e9:.1f} GB. Is the header right?")
+        size = f"Volumes of {coils} coils x {planes} x {rows} x {columns} samples"
+        self._bound(_OPEN * 8 * coils * columns * rows * planes, size)
         self._grid = grid
         y, z = share(grid.lines, grid.step_y), share(grid.planes, grid.step_z)
         self._sampling = self._sampling._replace(y=y, z=z, step_y=grid.step_y, step_z=grid.step_z)
@@ -213,10 +211,8 @@ class Gather(Gadget):
             return (yield from self._outside_of(message, grid))
         key, volumes = self._numbering.volume(message), self._volumes
         volume = volumes.open.get(key)
-        if volume is not None and volume.off_lattice(grid, line):
-            if message.kind is Kind.IMAGING:
-                yield from self._take_between(message)
-            return  # a reference line
+        if volume is not None and volume.off_lattice(grid, line):  # a reference line, or one without a flag
+            return (yield from self._take_between(message))
         if (
             volume is not None
             and (line[0] in volume.done or line == volume.first)
@@ -324,8 +320,7 @@ class Gather(Gadget):
         if self._numbering.acceleration == (1, 1):
             return
         self._references.add(*self._numbering.reference(message), message.data, Place.of(message, 0))
-        if self._references.bytes > self.max_bytes:
-            raise DataError(f"The reference lines need more than {self.max_bytes / 1e9:.1f} GB (max_bytes).")
+        self._bound(self._references.bytes, "The reference lines")
 
     def _reference(self, volume: Filling[Place], index: int) -> Iterator[Reference]:
         grid = self._grid
@@ -336,6 +331,11 @@ class Gather(Gadget):
         )
         if block is not None:
             yield Reference(block.data, block.place, index, block.center)
+
+    def _bound(self, needed: int, what: str) -> None:
+        if needed > self.max_bytes:
+            allowed = f"max_bytes allows {self.max_bytes / 1e9:.1f} GB"
+            raise DataError(f"{what} need {needed / 1e9:.1f} GB; {allowed}. Is the header right?")
 
     def _tell(self, fault: str, text: str) -> Iterator[Notice]:
         """Say something the first time, and count it always."""
@@ -355,6 +355,8 @@ class Gather(Gadget):
 
     def _take_between(self, message: Readout) -> Iterator[_Made]:
         """Take an imaging line between those that the header's acceleration leaves: reference lines without a flag."""
+        if message.kind is not Kind.IMAGING:
+            return
         yield from self._tell(
             _BETWEEN, "Lines between those of the stated acceleration are no images: reference lines?"
         )
@@ -381,15 +383,16 @@ class Gather(Gadget):
             return
         self._volumes.give_up(volume)
         self._find_shift(volume, grid)
-        lacking = volume.lacking(grid)
-        name = "partition" if self._numbering.three_dimensional else "slice"
-        listed = ", ".join(map(str, lacking[:8])) + (", ..." if len(lacking) > 8 else "")
+        deep, lacking = self._numbering.three_dimensional, volume.lacking(grid)
         if lacking:  # none where what is expected changed meanwhile
-            yield Notice(f"Volume {volume.number} lacks {total - came} of its {total} lines, in {name} {listed}.")
+            where = (
+                f"{'partition' if deep else 'slice'} {', '.join(map(str, lacking[:8]))}{', ...' * (len(lacking) > 8)}"
+            )
+            yield Notice(f"Volume {volume.number} lacks {total - came} of its {total} lines, in {where}.")
         absent = [index for index in lacking if index not in volume.planes and index not in volume.done]
-        if self._numbering.three_dimensional and volume.planes:
-            absent = []  # in 3-D zeros go out only where nothing else is left to say that the volume is over
-        for index in absent[:1] if self._numbering.three_dimensional else absent:
+        if deep:  # there zeros go out only where nothing else is left to say that the volume is over
+            absent = absent[: not volume.planes]
+        for index in absent:
             self._begin_plane(volume, index, None, grid, volume.first[1][0])
         never = sum(volume.expected(grid, index) for index in lacking if index not in volume.planes)
         for index in sorted(volume.planes):

@@ -6,20 +6,23 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from ..streaming.flow import Difference, Level, Mask, Notice, Volume
 from ..streaming.gadget import Gadget
 from ..streaming.scan import Labeling, Role, Scan
+from .kernels.subtraction import subtract, suppression, unit_phase
 
 _PENDING = 8
 _SWAPPED_T = -5.0
-_PHASE_PATCH = 3
+_WEAK = 10.0  # signal over noise; below it the noise in a magnitude pushes both images up, and their difference down
+_TURNED_OVER = 0.02  # share of the brain
+_SIGNAL_SHARE = 0.2  # of the 98th percentile of the m0scan, where no mask came
 
 
 class Subtraction(StrEnum):
     """What is subtracted."""
 
+    AUTO = "auto"
     MAGNITUDE = "magnitude"
     COMPLEX = "complex"
 
@@ -30,14 +33,15 @@ class Pair(Gadget):
 
     Neighbours in the order of the scan make a pair, whichever of them comes first. A volume whose partner was lost,
     and a volume that lacks lines, makes no pair, and nothing is paired across the gap. ``magnitude``: ``|C| - |L|``.
-    ``complex``: ``Re(conj(u) (C - L))``, u the unit phase of the pair's mean over 3x3 voxels; right also where
-    suppressed tissue is weak or negative, but it needs phases that are stable from shot to shot. Where roles only
-    alternate, the first pair's sign says which volume is control; stated roles are never changed, but an average
-    below zero is an alarm.
+    ``complex``: ``Re(conj(u) (C - L))``, u the unit phase of the m0scan over 3x3 voxels: M0 is positive, so the sign is
+    right also where suppressed tissue is weak or negative; it needs phases that are stable from shot to shot. One of
+    the two is chosen for the whole run. Where roles only alternate, the first pair's sign says which volume is control;
+    stated roles are never changed, but an average below zero is an alarm.
     """
 
-    subtraction: Subtraction = Subtraction.MAGNITUDE
-    """``magnitude`` or ``complex``."""
+    subtraction: Subtraction = Subtraction.AUTO
+    """``magnitude``, ``complex``, or ``auto``: ``complex`` where an m0scan came and the first pair shows a signal that
+    is below 10 times the noise, or turned over in more than 2 % of the brain."""
     allow_incomplete: bool = False
     """Whether volumes that lack lines may make pairs."""
 
@@ -55,6 +59,9 @@ class Pair(Gadget):
     _mask: NDArray[np.bool_] | None = field(default=None, init=False, repr=False)
     _scores: list[float] = field(default_factory=list, init=False, repr=False)
     _alarmed: bool = field(default=False, init=False, repr=False)
+    _m0scan: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
+    _phase: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
+    _chosen: Subtraction | None = field(default=None, init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
         """Find out which volumes belong together."""
@@ -68,6 +75,7 @@ class Pair(Gadget):
         self._repetitions_vary = limits is not None and limits.maximum > limits.minimum
         self._pending, self._spoilt, self._held, self._scores = {}, set(), [], []
         self._flipped, self._alarmed, self._mask = False, False, None
+        self._m0scan, self._phase, self._chosen = None, None, None
 
     def process(self, message: Volume | Mask) -> Iterator[Volume | Mask | Difference | Notice]:
         """Pair a volume with the one that waits for it; pass it on behind their difference."""
@@ -76,6 +84,8 @@ class Pair(Gadget):
             yield message
             return
         if message.place.role not in (Role.CONTROL, Role.LABEL):
+            if message.place.role is Role.M0SCAN and self._m0scan is None and message.complete:
+                self._m0scan = message.data
             yield message
             return
         if self._flipped:
@@ -139,8 +149,10 @@ class Pair(Gadget):
             )
             return
         sign = 1 if place.role is Role.LABEL else -1
-        if self.subtraction == Subtraction.COMPLEX:
-            difference = _complex_difference(partner.data, volume.data, sign)
+        if self._chosen is None:
+            yield from self._choose(partner, volume)
+        if self._chosen == Subtraction.COMPLEX:
+            difference = self._complex_difference(partner.data, volume.data, sign)
         else:
             difference = magnitude - np.abs(volume.data)
             if sign < 0:
@@ -149,7 +161,57 @@ class Pair(Gadget):
         if self._flipped and self._held:
             difference = -difference
             place = _other_role(volume).place
-        yield Difference(difference, place, slot, self.subtraction == Subtraction.COMPLEX)
+        yield Difference(difference, place, slot, self._chosen == Subtraction.COMPLEX)
+
+    def _choose(self, first: Volume, second: Volume) -> Iterator[Notice]:
+        """Choose what is subtracted, from the first pair and for all: means of the two kinds must not be mixed."""
+        m0scan = self._m0scan
+        if m0scan is not None and m0scan.shape == first.data.shape and m0scan.imag.any():
+            self._phase = unit_phase(m0scan)
+        if self.subtraction == Subtraction.AUTO and self._labeling.background_suppression is False:
+            self._chosen = Subtraction.MAGNITUDE  # as always, which needs no word
+            return
+        self._chosen, reason, level = self._reasons(first.data, second.data)
+        yield Notice(f"The {self._chosen} difference of control and label is taken: {reason}.", level)
+
+    def _reasons(self, first: NDArray[np.complex64], second: NDArray[np.complex64]) -> tuple[Subtraction, str, Level]:
+        if self.subtraction == Subtraction.MAGNITUDE:
+            return Subtraction.MAGNITUDE, "the parameter says so", Level.INFO
+        if self.subtraction == Subtraction.COMPLEX:
+            if self._phase is not None:
+                return Subtraction.COMPLEX, "the parameter says so; its sign is that of the m0scan", Level.INFO
+            reason = (
+                "the parameter says so; no m0scan with a phase came before the first pair, so its sign is that of the "
+                "pair's own mean, and wrong where background suppression turned the signal over"
+            )
+            return Subtraction.COMPLEX, reason, Level.WARNING
+        if self._phase is None or self._m0scan is None:
+            reason = "no m0scan with a phase came before the first pair"
+            if not self._labeling.background_suppression:
+                return Subtraction.MAGNITUDE, reason, Level.INFO
+            reason += "; it is wrong where background suppression left little signal or turned it over"
+            return Subtraction.MAGNITUDE, reason, Level.WARNING
+        brain = self._mask
+        if brain is None or brain.shape != first.shape or not brain.any():
+            magnitude = np.abs(self._m0scan)
+            brain = magnitude > _SIGNAL_SHARE * np.percentile(magnitude, 98)
+        ratio, negative = suppression(first, second, self._phase, brain)
+        found = f"the brain's signal is {ratio:.3g} times the noise, and {100 * negative:.1f} % of it is turned over"
+        if ratio < _WEAK or negative > _TURNED_OVER:
+            return Subtraction.COMPLEX, found, Level.INFO
+        return Subtraction.MAGNITUDE, found, Level.INFO
+
+    def _complex_difference(
+        self, first: NDArray[np.complex64], second: NDArray[np.complex64], sign: int
+    ) -> NDArray[np.float32]:
+        """Give ``Re(conj(u) (first - second))`` times the sign."""
+        phase = self._phase
+        if phase is None or phase.shape != first.shape:
+            phase = unit_phase(first + second)
+        difference = np.empty(first.shape, np.float32)
+        flat = [np.ascontiguousarray(array).reshape(-1) for array in (phase, first, second)]
+        subtract(flat[0], flat[1], flat[2], sign, difference.reshape(-1))
+        return difference
 
     def _drop_the_lonely(self, slot: int) -> Iterator[Notice]:
         """Say whose partner is overdue: in a listed order pairs may interleave, otherwise only the newest may wait."""
@@ -202,17 +264,6 @@ def _slots(context: tuple[Role, ...]) -> dict[int, int]:
             slots[n] = pairs
             pairs += 1
     return slots
-
-
-def _complex_difference(first: NDArray[np.complex64], second: NDArray[np.complex64], sign: int) -> NDArray[np.float32]:
-    """Give ``Re(conj(u) (first - second))`` times the sign."""
-    total = first + second
-    size = (1, _PHASE_PATCH, _PHASE_PATCH)
-    # SciPy's inferred types want one size for all axes; its documentation allows one for each
-    smooth = uniform_filter(total.real, size) + 1j * uniform_filter(total.imag, size)  # pyright: ignore[reportArgumentType]
-    magnitude = np.abs(smooth)
-    phase = np.divide(smooth, magnitude, out=np.zeros_like(smooth), where=magnitude > 0)
-    return (sign * (phase.conj() * (first - second)).real).astype(np.float32)
 
 
 def _score(values: NDArray[np.float32]) -> float:

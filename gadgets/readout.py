@@ -2,99 +2,173 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..streaming.flow import Kind, Level, Notice, Readout, Train
 from ..streaming.gadget import Gadget
-from ..streaming.scan import Encoding, Scan
+from ..streaming.scan import Encoding, Scan, Trapezoid
 from .kernels.fft import Backend
 from .kernels.grid import central
-from .kernels.readout import ReadoutInverse
+from .kernels.readout import EvenLines, ReadoutInverse, grid_of
+from .kernels.trapezoid import RampLines, sample_positions
 
 _REVERSED = 1 << 21  # MRD flag 22
-_TRANSFORMED = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
+_IMAGES = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
+_TRANSFORMED = (*_IMAGES, Kind.REFERENCE, Kind.NAVIGATOR)
+_MOST_OPERATORS = 16  # lengths of lines; more come only from a broken stream
+_MOST_ENTRIES = 1 << 20  # of an operator; to solve for a larger one takes longer than a scan should wait
+
+
+class OffCenter(StrEnum):
+    """What is done about a field of view that does not lie in the middle of the magnet."""
+
+    AUTO = "auto"
+    DEMODULATED = "demodulated"
+    SHIFT = "shift"
 
 
 @dataclass
 class TransformReadout(Gadget):
-    """Turns the samples of each imaging line into positions along x, and cuts off what lies outside of the image.
+    """Turns the samples of each line into positions along x, and cuts off what lies outside of the image.
 
-    Centred, orthonormal inverse FFT, ``(coils, samples)`` to ``(coils, x)``. Oversampling is read from the number of
-    samples and the two fields of view; an asymmetric echo is filled with zeros so that its centre lands at N // 2;
-    lines flagged as reversed are turned round. All other readouts pass unchanged.
+    Imaging, reference and navigator lines, ``(coils, samples)`` to ``(coils, x)``; all other readouts pass unchanged.
+    The lines of an EPI whose gradient the header describes are regridded, from both directions, by one matrix product
+    (Bruder et al., Magn Reson Med 23:311 (1992)). All others get the centered, orthonormal inverse FFT: oversampling
+    is read from the number of samples and the two fields of view, an asymmetric echo is filled with zeros so that its
+    center lands at N // 2, and lines flagged as reversed, and only those, are turned round. Reference lines in an
+    encoding space of their own get the same field of view as the images.
     """
 
     backend: Backend = Backend.FFTW
     """``fftw`` or ``scipy``; without pyFFTW always ``scipy``."""
+    off_center: OffCenter = OffCenter.AUTO
+    """``demodulated``: the receiver has centered the field of view; ``shift``: it has not, and the image is moved by
+    the position of the first line along the readout; ``auto``: as scanners do, ``demodulated``."""
 
-    _encoding: Encoding | None = field(default=None, init=False, repr=False)
+    _encodings: tuple[Encoding, ...] = field(default=(), init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _center: int = field(default=0, init=False, repr=False)
-    _grid: int = field(default=0, init=False, repr=False)
-    _transform: ReadoutInverse | None = field(default=None, init=False, repr=False)
+    _planned: dict[int, RampLines] = field(default_factory=dict, init=False, repr=False)
+    _operators: dict[tuple[int, int], EvenLines | RampLines] = field(default_factory=dict, init=False, repr=False)
     _left_out: int = field(default=0, init=False, repr=False)
 
+    def needed(self, scan: Scan) -> bool:
+        """Tell whether lines of k-space are read; what is read on a trajectory is transformed later, in one piece."""
+        return scan.encoding is None or scan.encoding.on_a_grid
+
     def start(self, scan: Scan) -> None:
-        """Plan the transform, where the header says how long the lines will be."""
-        self._encoding = scan.encoding
-        self._shape, self._transform, self._left_out = (), None, 0
-        if scan.coils > 0 and self._encoding is not None and self._encoding.encoded_matrix[0] > 0:
-            # FFTW remembers what it measured: planning the same shape again for the first readout is then quick
-            ReadoutInverse(scan.coils, self._encoding.encoded_matrix[0], slice(None), self.backend)
+        """Prepare what the header tells all about."""
+        self._encodings = scan.encodings
+        self._shape, self._left_out = (), 0
+        self._planned, self._operators = {}, {}
+        for space, encoding in enumerate(scan.encodings):
+            if encoding.trapezoid is not None and encoding.trapezoid.dwell > 0:
+                lines = _ramp_lines(encoding, encoding.trapezoid, encoding.trapezoid.dwell)
+                if lines is not None:
+                    self._planned[space] = lines
+            elif scan.coils > 0 and encoding.encoded_matrix[0] > 0:
+                # FFTW remembers what it measured: planning the same shape again for the first readout is then quick
+                ReadoutInverse(scan.coils, encoding.encoded_matrix[0], slice(None), self.backend)
 
     def process(self, message: Readout | Train) -> Iterator[Readout | Train | Notice]:
         """Transform one line, or the lines of a train."""
         if isinstance(message, Train):
             yield from self._transform_train(message)
-        elif message.kind not in _TRANSFORMED:
+            return
+        if message.kind not in _TRANSFORMED:
             yield message
-        elif self._transform is None:
-            yield from self._prepare(message)
-            yield self._transformed(message)
-        elif message.data.shape == self._shape:
-            yield self._transformed(message)
-        else:
+            return
+        shape = message.data.shape
+        image = message.kind in _IMAGES
+        key = message.encoding_space, shape[1]
+        if self._shape and (shape != self._shape if image else shape[0] != self._shape[0]):
             yield from self._leave_out(message)
-
-    def _transformed(self, message: Readout) -> Readout:
-        start, line = self._lie(message)
-        return message.with_data(self._each(line[np.newaxis], start)[0])
+            return
+        operator = self._operators.get(key)
+        if operator is None:
+            if len(self._operators) >= _MOST_OPERATORS:
+                yield from self._leave_out(message)
+                return
+            operator, words = self._prepare(message, key[0])
+            self._operators[key] = operator
+            yield from words
+        if image:
+            self._shape = shape
+        yield message.with_data(
+            operator(message.data[np.newaxis], bool(message.flags & _REVERSED), _center(message))[0]
+        )
 
     def _transform_train(self, train: Train) -> Iterator[Readout | Train | Notice]:
-        if self._transform is None or train.data.shape[1:] != self._shape:
+        operator = self._operators.get((0, train.data.shape[2]))
+        if operator is None or train.data.shape[1:] != self._shape:
             for line in train.split():
                 yield from self.process(line)
             return
-        first = train.readout(0)
-        start, _ = self._lie(first)
-        lines = train.data[:, :, ::-1] if first.flags & _REVERSED else train.data
-        yield train.with_data(self._each(lines, start))
-
-    def _each(self, lines: NDArray[np.complex64], start: int) -> NDArray[np.complex64]:
-        """Transform each line; gives an array ``(lines, coils, x)``."""
-        assert self._transform  # noqa: S101  (prepared with the first line)
-        kept = np.empty((len(lines), self._shape[0], self._transform.columns), np.complex64)
-        for line, out in zip(lines, kept, strict=True):
-            self._transform(line, start, out)
-        return kept
+        backwards = train.reversed
+        first = bool(backwards[0])
+        if (backwards == first).all():
+            yield train.with_data(operator(train.data, first, _center(train.readout(0))))
+            return
+        kept = np.empty((*train.data.shape[:2], operator.columns), np.complex64)
+        for direction in (False, True):
+            chosen = np.flatnonzero(backwards == direction)
+            center = _center(train.readout(int(chosen[0])))
+            kept[chosen] = operator(train.data[chosen], direction, center)
+        yield train.with_data(kept)
 
     def finish(self) -> Iterator[Notice]:
         """Say how many lines were left out."""
         if self._left_out:
             yield Notice(f"{self._left_out} readouts of another shape than the first one were left out.")
 
-    def _prepare(self, message: Readout) -> Iterator[Notice]:
-        self._shape = message.data.shape
-        coils, samples = self._shape
-        matrix = self._encoding.encoded_matrix[0] if self._encoding else 0
-        self._center = _stated_center(message)
-        self._grid = _grid(samples, self._center, matrix)
-        keep, words = _columns(self._grid, self._encoding)
-        self._transform = ReadoutInverse(coils, self._grid, central(self._grid, keep), self.backend)
-        if words:
-            yield Notice(words, Level.INFO)
+    def _prepare(self, message: Readout, space: int) -> tuple[EvenLines | RampLines, list[Notice]]:
+        """Make the operator for lines of this length in this encoding space, and tell what is odd about it."""
+        encoding = self._encodings[space if space < len(self._encodings) else 0] if self._encodings else None
+        operator, notices = self._ramps(message, space, encoding)
+        length = self._field_of_view(encoding)
+        if operator is None:
+            coils, samples = message.data.shape
+            matrix = encoding.encoded_matrix[0] if encoding else 0
+            grid = grid_of(samples, _center(message), matrix)
+            keep, sampled, words = _columns(grid, encoding, length, imaging=space == 0)
+            operator = EvenLines(coils, samples, grid, central(grid, keep), self.backend)
+            voxel = sampled / grid
+            notices += [Notice(words, Level.INFO)] * bool(words)
+        else:
+            voxel = length / operator.columns
+        if self.off_center is OffCenter.SHIFT:
+            notices += _move(operator, message, voxel)
+        return operator, notices
+
+    def _ramps(self, message: Readout, space: int, encoding: Encoding | None) -> tuple[RampLines | None, list[Notice]]:
+        """Give the operator of lines that the header describes; none, and why, for others."""
+        if encoding is None or encoding.trapezoid is None:
+            return None, []
+        trapezoid, samples = encoding.trapezoid, message.data.shape[1]
+        operator = None
+        if samples == trapezoid.samples:
+            dwell = trapezoid.dwell or message.dwell
+            operator = self._planned.get(space) or _ramp_lines(encoding, trapezoid, dwell)
+        if operator is None:
+            words = (
+                f"The trajectoryDescription tells of {trapezoid.samples} samples in a gradient of "
+                f"{_duration(trapezoid) * 1e6:.0f} us, which does not fit a line of {samples} samples: its samples are "
+                "taken as evenly spaced, and ghosts may stay."
+            )
+            return None, [Notice(words)]
+        wanted = encoding.recon_matrix[0]
+        if operator.columns != wanted:
+            words = f"The image has {operator.columns} columns, where the header says {wanted}."
+            return operator, [Notice(words, Level.INFO)]
+        return operator, []
+
+    def _field_of_view(self, encoding: Encoding | None) -> float:
+        """Give the field of view along x that is kept of every line, m: that of the images; 0 for unknown."""
+        for candidate in (*self._encodings[:1], encoding):
+            if candidate is not None and candidate.recon_field_of_view[0] > 0:
+                return candidate.recon_field_of_view[0]
+        return 0.0
 
     def _leave_out(self, message: Readout) -> Iterator[Notice]:
         self._left_out += 1
@@ -105,40 +179,66 @@ class TransformReadout(Gadget):
                 "it and others like it are left out."
             )
 
-    def _lie(self, message: Readout) -> tuple[int, NDArray[np.complex64]]:
-        """Tell where on the grid the samples begin, and give them in the direction of increasing k."""
-        line, center, samples = message.data, _stated_center(message), self._shape[1]
-        if message.flags & _REVERSED:
-            line, center = line[:, ::-1], samples - 1 - center
-        if abs(center - samples // 2) <= 1:
-            return (self._grid - samples) // 2 if samples < self._grid else 0, line
-        return max(0, min(self._grid // 2 - center, self._grid - samples)), line
 
-
-def _stated_center(message: Readout) -> int:
-    """Give the sample at the centre of k-space; converted data often say 0, which no Cartesian line means."""
+def _center(message: Readout) -> int:
+    """Give the sample at the center of k-space; converted data often say 0, which no line on a grid means."""
     samples = message.data.shape[1]
     return message.center_sample if 0 < message.center_sample < samples else samples // 2
 
 
-def _grid(samples: int, center: int, matrix: int) -> int:
-    """Give the size of the grid: the samples, or more where the echo is asymmetric."""
-    if abs(center - samples // 2) <= 1:  # reversed and even lines state their centre one off
-        return samples
-    fits = samples < matrix and 0 <= matrix // 2 - center <= matrix - samples
-    return matrix if fits else 2 * max(center, samples - center)
+def _ramp_lines(encoding: Encoding, trapezoid: Trapezoid, dwell: float) -> RampLines | None:
+    """Make the operator of an EPI whose gradient is described; None where the description cannot be true."""
+    columns, samples = _regridded_columns(encoding), trapezoid.samples
+    if columns <= 0 or dwell <= 0 or samples * columns > _MOST_ENTRIES:
+        return None
+    if trapezoid.flat_top > 0 and dwell * (samples - 1) > _duration(trapezoid):
+        return None  # the samples would take longer than the gradient is on
+    positions = sample_positions(
+        trapezoid.ramp_up, trapezoid.flat_top, trapezoid.ramp_down, dwell, samples, float(columns)
+    )
+    return RampLines(positions, columns)
 
 
-def _columns(grid: int, encoding: Encoding | None) -> tuple[int, str]:
-    """Give the columns to keep, and what is to be said about it."""
+def _duration(trapezoid: Trapezoid) -> float:
+    return trapezoid.ramp_up + trapezoid.flat_top + trapezoid.ramp_down
+
+
+def _regridded_columns(encoding: Encoding) -> int:
+    """Give the columns of a regridded line: those wanted, unless they are only wanted for interpolation.
+
+    The encoded matrix may or may not hold the oversampling; its resolution is the same in both cases.
+    """
+    wanted, matrix = encoding.recon_matrix[0], encoding.encoded_matrix[0]
+    length, encoded = encoding.recon_field_of_view[0], encoding.encoded_field_of_view[0]
+    if wanted <= 0:
+        return matrix
+    if min(matrix, length, encoded) > 0:
+        acquired = round(matrix * length / encoded)
+        if acquired > 1 and acquired < wanted and wanted % acquired == 0:
+            return acquired
+    return wanted
+
+
+def _columns(grid: int, encoding: Encoding | None, length: float, imaging: bool) -> tuple[int, float, str]:
+    """Give the columns to keep, the field of view that was sampled (m), and what is to be said about it."""
     if encoding is None or encoding.recon_matrix[0] <= 0:
-        return grid, f"The header names no matrix along x: all {grid} columns are kept."
+        return grid, 0.0, f"The header names no matrix along x: all {grid} columns are kept."
     matrix, wanted = encoding.encoded_matrix[0], encoding.recon_matrix[0]
-    encoded, length = encoding.encoded_field_of_view[0], encoding.recon_field_of_view[0]
+    encoded = encoding.encoded_field_of_view[0]
     if encoded <= 0 or length <= 0 or matrix <= 0:
-        return min(wanted, grid), ""
+        return min(wanted, grid), 0.0, ""
     # more samples than the header's matrix: the same resolution sampled more densely, so a larger field of view
     sampled = encoded * max(grid, matrix) / matrix
     keep = max(1, min(grid, round(grid * length / sampled)))
-    said = f"The image has {keep} columns, where the header says {wanted}." if keep != wanted else ""
-    return keep, said
+    said = f"The image has {keep} columns, where the header says {wanted}." if imaging and keep != wanted else ""
+    return keep, sampled, said
+
+
+def _move(operator: EvenLines | RampLines, message: Readout, voxel: float) -> list[Notice]:
+    """Bring the middle of the field of view into the middle of the line."""
+    if voxel <= 0:
+        return [Notice("The header gives no field of view along x: the image cannot be moved to its middle.")]
+    geometry = message.geometry
+    distance = float(np.dot(geometry.position, geometry.read_direction))
+    operator.move(distance / voxel)
+    return []

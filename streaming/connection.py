@@ -23,6 +23,7 @@ from .errors import AsliveError
 from .gate import Gate
 from .journal import Journal
 from .messages import Close, Text
+from .noise_store import SUFFIX
 from .wire import IMAGE, encode
 from .worker import Job
 
@@ -45,6 +46,8 @@ class Site:
     chain_folders: tuple[str, ...] = ()
     output: Path | None = None
     """Folder for NIfTI maps, one folder per scan in it, or none."""
+    noise: Path | None = None
+    """Folder with the noise of earlier measurements; by default ``noise`` beside the journals."""
     nul: bool = False
     """Whether texts to the scanner end with a NUL."""
     message_timeout: float = 60.0
@@ -182,6 +185,7 @@ class Connection(asyncio.BufferedProtocol):
             sidecar=site.sidecar,
             chain_folders=site.chain_folders,
             output=str(site.output / self._path.stem) if site.output else None,
+            noise=str(site.noise or site.journals / "noise"),
             nul=site.nul,
             message_timeout=site.message_timeout,
             idle_timeout=site.idle_timeout,
@@ -273,6 +277,7 @@ class Connection(asyncio.BufferedProtocol):
         self._cancel("first byte")
         if empty and self._journal:
             self._path.unlink(missing_ok=True)
+            self._path.with_suffix(SUFFIX).unlink(missing_ok=True)
         if not self._open:
             self._conclude()
         elif self._peer_ended or self._mute:

@@ -3,7 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from struct import Struct
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .flow import Counters, Kind, Level, Notice, Readout, Train
 from .layouts import flag
@@ -23,6 +27,7 @@ _IMAGING = Kind.IMAGING
 _NOISE = flag(19)
 _CALIBRATION = flag(20)
 _CALIBRATION_AND_IMAGING = flag(21)
+_REVERSED = flag(22)
 _PHASE_CORRECTION = flag(24)
 _SURFACE_COIL = flag(29)
 _NOT_IMAGING = {
@@ -109,12 +114,17 @@ class Door:
         return self._receive_special(readout, before, after, space)
 
     def receive_together(self, acquisitions: Acquisitions) -> Iterator[Train | Readout | Notice]:
-        """Give the same for readouts that arrived together: ordinary ones as a train, others one by one."""
-        if self._settled and _ordinary(acquisitions):
-            yield Train(acquisitions.data, acquisitions.headers, self._tick)
-            return
-        for acquisition in acquisitions.split():
-            yield from self.receive(acquisition)
+        """Give the same for readouts that arrived together: ordinary neighbors as a train, others one by one."""
+        ordinary = _ordinary(acquisitions)
+        turns = np.flatnonzero(ordinary[1:] != ordinary[:-1]) + 1
+        for begin, end in pairwise((0, *turns.tolist(), len(ordinary))):
+            headers, trajectory, data = acquisitions.headers, acquisitions.trajectory, acquisitions.data
+            run = Acquisitions(headers[begin:end], trajectory[begin:end], data[begin:end])
+            if ordinary[begin] and self._settled and _alike(run.headers):
+                yield Train(run.data, run.headers, self._tick)
+            else:
+                for acquisition in run.split():
+                    yield from self.receive(acquisition)
 
     def finish(self) -> Iterator[Readout | Notice]:
         """Give what was held, and a summary of what was skipped or left out; a second call gives nothing."""
@@ -206,14 +216,26 @@ class Door:
             yield LOST_POLARITY
 
 
-def _ordinary(acquisitions: Acquisitions) -> bool:
-    """Tell whether readouts are plain imaging lines of one kind, that may share a train."""
-    headers, first = acquisitions.headers, acquisitions.headers[0]
-    special = headers["flags"] & _SPECIAL
+def _ordinary(acquisitions: Acquisitions) -> NDArray[np.bool_]:
+    """Tell which readouts are plain imaging lines, that may be part of a train."""
+    headers = acquisitions.headers
+    coils, samples = acquisitions.data.shape[1:]
+    if acquisitions.trajectory.size or not coils:
+        return np.zeros(len(headers), bool)
     unusual = headers["discard_pre"] | headers["discard_post"] | headers["encoding_space_ref"]
-    same = (headers["center_sample"] == first["center_sample"]) & (headers["sample_time_us"] == first["sample_time_us"])
-    fits = 0 <= first["center_sample"] < acquisitions.data.shape[2] and acquisitions.data.shape[1] > 0
-    return bool(fits and not acquisitions.trajectory.size and not special.any() and not unusual.any() and same.all())
+    return (headers["flags"] & _SPECIAL == 0) & (unusual == 0) & (headers["center_sample"] < samples)
+
+
+def _alike(headers: NDArray[np.void]) -> bool:
+    """Tell whether lines may share a train: one dwell time, and for each direction one center.
+
+    Converters state the center of backward lines one off.
+    """
+    backward = headers["flags"] & _REVERSED != 0
+    for lines in (headers[~backward], headers[backward]):
+        if lines.size and (lines["center_sample"] != lines["center_sample"][0]).any():
+            return False
+    return bool((headers["sample_time_us"] == headers["sample_time_us"][0]).all())
 
 
 def _fault(readout: Readout, before: int, after: int, kind: Kind | None) -> str:

@@ -109,6 +109,11 @@ class Encoding:
         """Whether the lines are read to and fro; converters may say ``cartesian`` and still describe the train."""
         return self.trapezoid is not None or self.trajectory == "epi"
 
+    @property
+    def undersampled(self) -> bool:
+        """Whether lines of the grid are left out, so that voxels fold onto each other (parallel imaging)."""
+        return self.on_a_grid and max(self.acceleration) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class CounterRule:
@@ -169,6 +174,30 @@ class Labeling:
         """Give the labeling duration of a volume, s."""
         return _of_volume(self.labeling_duration, volume)
 
+    def pair_of(self, volume: int) -> int | None:
+        """Tell which pair, from 0, a volume belongs to; None for what is neither control nor label.
+
+        In ``context`` each volume goes with the earliest one of the other role that still waits; otherwise neighbors
+        make a pair.
+        """
+        if not self.context:
+            first = self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0
+            return (volume - first) // 2 if self.stated and volume >= first else None
+        pairs = 0
+        waiting: list[tuple[Role, int]] = []
+        for number, role in enumerate(self.context[: volume + 1]):
+            pair = None
+            if role not in (Role.CONTROL, Role.LABEL):
+                pass
+            elif waiting and waiting[0][0] is not role:
+                pair = waiting.pop(0)[1]
+            else:
+                pair, pairs = pairs, pairs + 1
+                waiting.append((role, pair))
+            if number == volume:
+                return pair
+        return None
+
 
 def _of_volume(values: tuple[float, ...], volume: int) -> float | None:
     if len(values) == 1:
@@ -220,6 +249,11 @@ class Scan:
     """What was missing or odd in the header, and what was done about it."""
     text: str = ""
     """The header as it came."""
+
+    @property
+    def noise_measurement(self) -> str:
+        """The id of the earlier measurement that holds the noise; empty where the header names none."""
+        return next((number for kind, number in self.dependencies.items() if kind.lower() == "noise"), "")
 
     @property
     def encoding(self) -> Encoding | None:

@@ -14,7 +14,7 @@ CLOSE, and the rest is read and dropped.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.metadata import version
 from typing import Any
@@ -53,11 +53,13 @@ from .messages import (
     Waveform,
 )
 from .registry import LONGEST_NAME, Registry
-from .scan import Scan
+from .scan import Noise, Scan
 from .sinks.reply import Reply
 
 ASL_CHAIN = "asl"
 IMAGE_CHAIN = "image"
+_ANY_CHAIN = ("", DEFAULT_CHAIN, "default_measurement_dependencies")
+"""Names that leave the chain to us; the last one asks to keep noise for later scans, which every chain of ours does."""
 
 
 class State(StrEnum):
@@ -80,6 +82,10 @@ class Session:
     """A BIDS sidecar, for what the header does not say."""
     watch: Callable[[object], None] | None = None
     """Is shown everything that leaves the chain, for instance to write files."""
+    noise_of: Callable[[str], Noise | None] | None = None
+    """Finds the noise of an earlier measurement by its id."""
+    keep_noise: Callable[[str, Noise], None] | None = None
+    """Is given the id and the noise of this measurement, for later ones."""
 
     state: State = field(default=State.CONFIG, init=False)
     readouts: int = field(default=0, init=False)
@@ -168,7 +174,7 @@ class Session:
     def _choose(self, name: str) -> None:
         self.state = State.HEADER
         asked = name.removesuffix(".xml")
-        if asked in ("", DEFAULT_CHAIN):
+        if asked in _ANY_CHAIN:
             return
         self._recipe = named_recipe(name, self.registry)
         if self._recipe is None:
@@ -209,7 +215,8 @@ class Session:
     def _open(self, text: str) -> None:
         """Read the header and prepare the chain, so that the first readout finds everything ready."""
         self._header = text
-        self.scan = read_header(text, self.settings, self.sidecar)
+        scan = read_header(text, self.settings, self.sidecar)
+        self.scan = replace(scan, noise=self._earlier_noise(scan))
         recipe = self._recipe or named_recipe(ASL_CHAIN if self.scan.labeling.stated else IMAGE_CHAIN, self.registry)
         if recipe is None:
             raise ConfigError("the installation has no chains; install aslive again")
@@ -219,6 +226,11 @@ class Session:
         chain.start(self.scan)
         self._chain, self._reply, self._door = chain, reply, Door(self.scan)
         self.state = State.STREAM
+
+    def _earlier_noise(self, scan: Scan) -> Noise | None:
+        """Look up the noise measurement that a header names."""
+        needed = scan.noise_measurement
+        return self.noise_of(needed) if self.noise_of and needed else None
 
     def _acquire(self, acquisition: Acquisition) -> Iterator[Message]:
         assert self._door  # noqa: S101  (the state says so)
@@ -248,6 +260,8 @@ class Session:
                 yield from self._out(output)
 
     def _out(self, output: object) -> Iterator[Message]:
+        if isinstance(output, Noise) and self.keep_noise and self.scan and self.scan.measurement_id:
+            self.keep_noise(self.scan.measurement_id, output)
         if self.watch:
             self.watch(output)
         yield from self._reply.messages(output)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from .errors import AsliveError, PeerSilent, ProtocolError
 from .flow import MapName
 from .journal import bytes_of
 from .messages import Acquisitions, Image, Message
+from .noise_store import SUFFIX, NoiseStore, write_noise
 from .registry import Registry
 from .rehearsal import rehearse
+from .scan import Noise
 from .session import Session, State
 from .sinks.nifti import BidsFolder
 from .sinks.reply import Reply
@@ -43,6 +46,8 @@ class Job:
     chain_folders: tuple[str, ...] = ()
     output: str | None = None
     """Folder for NIfTI maps, or none."""
+    noise: str | None = None
+    """Folder with the noise of earlier measurements, or none."""
     nul: bool = False
     """Whether texts to this scanner end with a NUL."""
     message_timeout: float = 60.0
@@ -150,6 +155,17 @@ class Files:
         self._folder.close()
 
 
+def noise_found(store: NoiseStore, journal: str, measurement: str) -> Noise | None:
+    """Find the noise of an earlier measurement, and leave a copy beside the journal.
+
+    So the journal, run again on another day or another machine, is whitened by the same noise.
+    """
+    noise = store.find(measurement)
+    if noise is not None and journal:
+        write_noise(Path(journal).with_suffix(SUFFIX), noise)
+    return noise
+
+
 def run(line: Line, job: Job) -> dict[str, Any]:  # Any: JSON values
     """Run one live scan; gives its summary."""
     begin = time.monotonic()
@@ -157,6 +173,10 @@ def run(line: Line, job: Job) -> dict[str, Any]:  # Any: JSON values
     decoder = Decoder()
     files = Files(Path(job.output), session) if job.output else None
     session.watch = files.watch if files else None
+    if job.noise:
+        store = NoiseStore(Path(job.noise))
+        session.noise_of = partial(noise_found, store, job.journal)
+        session.keep_noise = store.keep
     for message in converse(iter(Live(line, job, decoder, session)), session, decoder):
         line.send(Kind.REPLY, encode(message, job.nul))
     if files:

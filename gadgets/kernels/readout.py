@@ -7,6 +7,58 @@ from numpy.typing import NDArray
 from .fft import Backend, empty, plan_inverse
 
 
+class EvenLines:
+    """Turns lines whose samples are evenly spaced in k-space into positions along x.
+
+    ``center`` is the sample at the center of k-space. A line that states another one is an asymmetric echo, and is
+    filled up with zeros to ``grid`` samples, so that its center lands at ``grid // 2``.
+    """
+
+    def __init__(self, coils: int, samples: int, grid: int, crop: slice, backend: Backend = Backend.FFTW) -> None:
+        self._transform = ReadoutInverse(coils, grid, crop, backend)
+        self._samples, self._grid = samples, grid
+        self._phases: NDArray[np.complex64] | None = None
+        self.columns = self._transform.columns
+        """Columns that are kept."""
+
+    def move(self, voxels: float) -> None:
+        """Move what lies so many voxels towards higher x into the middle of the line."""
+        turns = (np.arange(self._grid) - self._grid // 2) * voxels / self._grid
+        self._phases = np.exp(2j * np.pi * turns).astype(np.complex64)
+
+    def __call__(self, lines: NDArray[np.complex64], backwards: bool, center: int) -> NDArray[np.complex64]:
+        """Transform lines ``(lines, coils, samples)`` of one direction; gives ``(lines, coils, columns)``."""
+        if backwards:
+            lines, center = lines[:, :, ::-1], self._samples - 1 - center
+        start = self._begin(center)
+        if self._phases is not None:
+            lines = lines * self._phases[start : start + self._samples]
+        kept = np.empty((*lines.shape[:2], self.columns), np.complex64)
+        for number in range(len(lines)):
+            self._transform(lines[number], start, kept[number])
+        return kept
+
+    def _begin(self, center: int) -> int:
+        """Tell where on the grid the samples begin."""
+        spare = self._grid - self._samples
+        if nearly_central(center, self._samples):
+            return spare // 2
+        return max(0, min(self._grid // 2 - center, spare))
+
+
+def nearly_central(center: int, samples: int) -> bool:
+    """Tell whether the stated center means the middle; converters state that of backward and odd lines one off."""
+    return abs(center - samples // 2) <= 1
+
+
+def grid_of(samples: int, center: int, matrix: int) -> int:
+    """Give the size of the grid: the samples, or more where the echo is asymmetric."""
+    if nearly_central(center, samples):
+        return samples
+    fits = samples < matrix and 0 <= matrix // 2 - center <= matrix - samples
+    return matrix if fits else 2 * max(center, samples - center)
+
+
 class ReadoutInverse:
     """The centred, orthonormal inverse FFT along x of lines ``(coils, samples)``, cut to the columns ``crop``.
 

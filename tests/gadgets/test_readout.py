@@ -1,11 +1,17 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.kernels.fft import Backend
-from aslive.gadgets.readout import TransformReadout
+from aslive.gadgets.kernels.trapezoid import sample_positions
+from aslive.gadgets.readout import OffCenter, TransformReadout
 from aslive.streaming.flow import Kind, Notice, Readout
+from aslive.streaming.layouts import ACQUISITION_HEADER
+from aslive.streaming.scan import Trapezoid
 
 
 def wave(samples, position, center):
@@ -97,3 +103,140 @@ def test_lines_that_arrive_together_give_what_they_give_alone(
     messages = [alone[0], make_train(alone[1:])]
     first, together = (m for m in run([TransformReadout()], messages, scan) if not isinstance(m, Notice))
     np.testing.assert_allclose([first.data, *together.data], expected, atol=1e-5)
+
+
+TRAPEZOID = Trapezoid(1e-4, 4e-4, 1e-4, 5e-6, 96, 3, 6e-4)
+REVERSED = 1 << 21
+
+
+def epi_scan(make_scan, matrix=(32, 6, 1), encoded=None, trapezoid=TRAPEZOID):
+    """An EPI of 32 columns; the header may state the matrix with or without oversampling."""
+    scan = make_scan(matrix=matrix)
+    first = replace(scan.encodings[0], trapezoid=trapezoid)
+    if encoded is not None:
+        lengths = (first.encoded_field_of_view[0] * encoded / matrix[0], *first.encoded_field_of_view[1:])
+        first = replace(first, encoded_matrix=(encoded, *matrix[1:]), encoded_field_of_view=lengths)
+    return replace(scan, encodings=(first,))
+
+
+def ramped(rng, coils=3, backwards=False, voxels=0.0):
+    """One line of Gaussians, as it is read during the whole of the gradient, and its image."""
+    x = np.arange(32) - 16
+    centers = rng.uniform(-4, 4, coils)[:, np.newaxis]
+    k = sample_positions(1e-4, 4e-4, 1e-4, 5e-6, 96, 32) / 32
+    k = -k if backwards else k
+    line = np.sqrt(2 * np.pi) * 3 * np.exp(-2 * (np.pi * k * 3) ** 2 - 2j * np.pi * k * (centers + voxels))
+    return line, np.exp(-((x - centers) ** 2) / 18) * np.sqrt(32)
+
+
+@pytest.mark.parametrize("kind", [Kind.IMAGING, Kind.NAVIGATOR, Kind.REFERENCE, Kind.REFERENCE_AND_IMAGING])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("encoded", [None, 64])
+def test_lines_read_on_the_ramps_are_regridded(run, make_readout, make_scan, kind, backwards, encoded):
+    line, image = ramped(np.random.default_rng(0), backwards=backwards)
+    message = make_readout(line, kind, REVERSED * backwards)
+    (out,) = run([TransformReadout()], [message], epi_scan(make_scan, encoded=encoded))
+    np.testing.assert_allclose(out.data, image, atol=0.02)
+
+
+def test_a_train_of_both_directions_gives_what_its_lines_give_alone(run, make_readout, make_train, make_scan):
+    rng = np.random.default_rng(0)
+    for scan, samples in ((epi_scan(make_scan), 96), (make_scan(matrix=(32, 6, 1)), 64)):
+        alone = [
+            make_readout(rng.standard_normal((2, samples)), flags=REVERSED * (n % 2), center=samples // 2 - n % 2)
+            for n in range(7)
+        ]
+        expected = [line.data for line in lines(run([TransformReadout()], alone, scan))]
+        first, together = run([TransformReadout()], [alone[0], make_train(alone[1:])], scan)
+        np.testing.assert_allclose([first.data, *together.data], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "samples"),
+    [({}, 90), ({"dwell": 20e-6}, 96), ({"samples": 60000}, 96)],
+    ids=["other length", "longer than the gradient", "absurd"],
+)
+def test_a_description_that_does_not_fit_is_reported_and_not_used(run, make_readout, make_scan, change, samples):
+    scan = epi_scan(make_scan, trapezoid=replace(TRAPEZOID, **change))
+    line = make_readout(np.ones((2, samples)))
+    out = run([TransformReadout()], [line, line], scan)
+    assert [message.data.shape for message in lines(out)] == [(2, 32)] * 2
+    (words,) = [message.text for message in out if isinstance(message, Notice)]
+    assert "evenly spaced" in words
+
+
+def test_columns_that_are_only_interpolated_are_not_made(run, make_readout, make_scan):
+    scan = epi_scan(make_scan)
+    scan = replace(scan, encodings=(replace(scan.encodings[0], recon_matrix=(64, 6, 1)),))
+    line, image = ramped(np.random.default_rng(0))
+    out = run([TransformReadout()], [make_readout(line)], scan)
+    np.testing.assert_allclose(lines(out)[0].data, image, atol=0.02)
+    assert any("32 columns" in message.text for message in out if isinstance(message, Notice))
+
+
+def test_without_the_dwell_in_the_description_that_of_the_line_is_taken(run, make_readout, make_scan):
+    line, image = ramped(np.random.default_rng(0))
+    scan = epi_scan(make_scan, trapezoid=replace(TRAPEZOID, dwell=0.0))
+    (out,) = run([TransformReadout()], [make_readout(line, dwell=5e-6)], scan)
+    np.testing.assert_allclose(out.data, image, atol=0.02)
+
+
+def other_space(line):
+    header = bytearray(line.header)
+    header[174:176] = b"\x01\x00"
+    return replace(line, header=bytes(header))
+
+
+def test_reference_lines_of_another_encoding_get_the_field_of_view_of_the_images(run, make_readout, make_scan):
+    scan = epi_scan(make_scan)
+    imaging = scan.encodings[0]
+    reference = replace(
+        imaging,
+        trapezoid=None,
+        encoded_matrix=(48, 6, 1),
+        encoded_field_of_view=(2 * imaging.recon_field_of_view[0], 0.06, 0.01),
+        recon_matrix=(48, 6, 1),
+        recon_field_of_view=(2 * imaging.recon_field_of_view[0], 0.06, 0.01),
+    )
+    scan = replace(scan, encodings=(imaging, reference))
+    flash = other_space(make_readout(np.ones((3, 48)), Kind.REFERENCE))
+    line, _ = ramped(np.random.default_rng(0))
+    first, second = run([TransformReadout()], [flash, make_readout(line)], scan)
+    assert (first.data.shape, second.data.shape) == ((3, 24), (3, 32))
+
+
+@pytest.mark.parametrize("described", [True, False])
+@pytest.mark.parametrize(("off_center", "seen"), [("auto", 5), ("demodulated", 5), ("shift", 0)])
+def test_a_field_of_view_away_from_the_middle_is_moved_only_on_demand(
+    run, make_readout, make_scan, described, off_center, seen
+):
+    if described:
+        scan = epi_scan(make_scan)
+        line, _ = ramped(np.random.default_rng(0), coils=1, voxels=5.0)
+        there, _ = ramped(np.random.default_rng(0), coils=1)
+    else:
+        scan = make_scan(matrix=(32, 6, 1))
+        line, there = wave(64, 5, 32), wave(64, 0, 32)
+    expected = lines(run([TransformReadout()], [make_readout(there)], scan))[0].data
+    header: Any = np.frombuffer(
+        make_readout(line).header, ACQUISITION_HEADER
+    ).copy()  # Any: the fields of a record have no types
+    header["position"] = (50.0, 0, 0)  # mm, of voxels of 10 mm
+    message = replace(make_readout(line), header=header.tobytes())
+    out = lines(run([TransformReadout(off_center=OffCenter(off_center))], [message], scan))[0]
+    np.testing.assert_allclose(out.data, np.roll(expected, seen, axis=1), atol=0.02)
+
+
+def test_lines_on_a_trajectory_are_left_to_others(make_scan):
+    scan = make_scan()
+    spiral = replace(scan, encodings=(replace(scan.encodings[0], trajectory="spiral"),))
+    assert TransformReadout().needed(scan)
+    assert not TransformReadout().needed(spiral)
+
+
+def test_lengths_of_lines_without_end_do_not_fill_the_memory(run, make_readout, make_scan):
+    navigators = [make_readout(np.ones((2, 8 + n)), Kind.NAVIGATOR) for n in range(40)]
+    messages = [make_readout(np.ones((2, 8))), *navigators]
+    out = run([TransformReadout()], messages, make_scan())
+    assert len(lines(out)) == 17
+    assert any(message.text.startswith("24 readouts") for message in out if isinstance(message, Notice))

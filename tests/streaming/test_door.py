@@ -143,6 +143,38 @@ def test_lines_that_come_together_are_those_that_come_one_by_one(kinds, settled)
         np.testing.assert_array_equal(one.data, other.data)
 
 
+def settled_door() -> Door:
+    door = Door(Scan())
+    for n in range(64):
+        list(door.receive(line(counters=Counters(n))))
+    return door
+
+
+def arrive(door: Door, lines: list[Acquisition]) -> list[Train | Readout | Notice]:
+    return [
+        message
+        for run in Decoder().receive_together(b"".join(map(encode, lines)))
+        if isinstance(run, Acquisitions)
+        for message in door.receive_together(run)
+    ]
+
+
+def test_the_lines_behind_navigators_are_a_train_of_both_directions_with_a_center_each():
+    navigators = [line(flag(24), center_sample=4)] * 3
+    echoes = [line(flag(22) * (n % 2), counters=Counters(n), center_sample=4 - n % 2) for n in range(10)]
+    found = arrive(settled_door(), [*navigators, *echoes, line(flag(24))])
+    assert [type(message) for message in found] == [Readout] * 3 + [Train, Readout]
+    train = found[3]
+    assert isinstance(train, Train)
+    assert train.reversed.tolist() == [False, True] * 5
+    assert [readout.center_sample for readout in train.split()] == [4, 3] * 5
+
+
+def test_lines_of_one_direction_with_different_centers_are_no_train():
+    echoes = [line(counters=Counters(n), center_sample=4 - n % 2) for n in range(4)]
+    assert [type(message) for message in arrive(settled_door(), echoes)] == [Readout] * 4
+
+
 def test_lines_flagged_29_are_images_if_nothing_else_comes():
     door = Door(Scan())
     assert [message for _ in range(5) for message in door.receive(line(flag(29)))] == []
