@@ -156,7 +156,8 @@ class CorrectGhost(Gadget):
         if self._group:
             yield from self._close(first)
         shot = self._shot
-        if shot is None or shot.lane != _lane(first) or shot.volume != _volume(first):
+        # reference lines embedded among those of the image are of its shot
+        if shot is None or shot.lane[1:] != _lane(first)[1:] or shot.volume != _volume(first):
             yield from self._release()
             shot = yield from self._begin(first)
         elif shot.partition != first.counters.kspace_encode_step_2:

@@ -246,6 +246,8 @@ def simulate(  # one argument per option
         )
         scanner = Scanner(protocol, seed=seed, snr=None if no_noise else snr)
         _write_settings(output, protocol, Vendor(profile))
+        if earlier_noise is not None:
+            _write_messages(earlier_noise, scanner.noise_messages(), chain)
         _write(output, scanner, chain, Vendor(profile))
         if truth is not None:
             write_truth(truth, scanner.head, protocol)
@@ -272,13 +274,17 @@ def _write(output: Path, scanner: Scanner, chain: str, vendor: Vendor) -> None:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         watched = _watched(scanner, progress, output.name)
         messages = as_written_by(vendor, watched, tell_settings=output.suffix in WIRE)
-        if output.suffix in HDF5:
-            write(output, messages)
-            return
-        with output.open("wb") as file:
-            file.write(encode(ConfigFile(chain)))
-            for message in messages:
-                file.write(encode(message))
+        _write_messages(output, messages, chain)
+
+
+def _write_messages(output: Path, messages: Iterator[Message], chain: str) -> None:
+    if output.suffix in HDF5:
+        write(output, messages)
+        return
+    with output.open("wb") as file:
+        file.write(encode(ConfigFile(chain)))
+        for message in messages:
+            file.write(encode(message))
 
 
 def _watched(scanner: Scanner, progress: Progress, name: str) -> Iterator[Message]:

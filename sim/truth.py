@@ -1,6 +1,7 @@
 """What a perfect reconstruction would find: the true maps, laid beside the raw data."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import nibabel
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..streaming.scan import LabelingType, Role
 from .anatomy import Anatomy
+from .effects import off_resonance
 from .header import bids_parameters
 from .kinetics import PER_SECOND
 from .magnetization import delays, signal
@@ -60,7 +62,8 @@ def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Pat
     """Write the true maps as NIfTI and the protocol as JSON; gives the files.
 
     ``cbf``, ``att`` (NaN where no blood flows), ``m0``, ``pGM``, ``pWM``, ``seg`` (1 gray, 2 white, 3 fluid), and
-    ``expected_cbf``, which is what the white-paper formula should give. Times in s, CBF in mL/100 g/min.
+    ``expected_cbf``, which is what the white-paper formula should give; ``fieldmap`` (Hz) if there is one. Times in s,
+    CBF in mL/100 g/min.
     """
     maps = {
         "cbf": anatomy.cbf,
@@ -71,6 +74,8 @@ def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Pat
         "seg": anatomy.segmentation,
         "expected_cbf": expected_cbf(anatomy, protocol),
     }
+    if protocol.effects.off_resonance:
+        maps["fieldmap"] = off_resonance(anatomy.grid, protocol.effects.off_resonance)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, volume in maps.items():
@@ -91,4 +96,7 @@ def _sidecar(protocol: Protocol) -> dict[str, object]:
         "MagneticFieldStrength": FIELD_STRENGTH,
         "AcquisitionVoxelSize": [length * 1e3 for length in protocol.grid.voxel],
         "TotalAcquiredPairs": protocol.pairs,
+        "SimulatedReadout": protocol.readout.value,
+        "SimulatedEffects": asdict(protocol.effects)
+        | {"gradient_delay": protocol.echo_planar.delay, "ghost_phase": protocol.echo_planar.phase},
     }

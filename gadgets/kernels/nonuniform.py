@@ -51,14 +51,15 @@ def density_weights(
 ) -> NDArray[np.float32]:
     """Weigh each sample by the area of k-space that it stands for.
 
-    ``w <- w / (w * psi)``: Pipe and Menon, MRM 41:179 (1999). The kernel psi is sinc^2 as wide as the grid ``(y, x)``
-    demands (its Fourier transform is the overlap of the field of view with itself, so twice the grid holds all of it):
-    the fixed point is that of the least deviation of ``A^H W A`` from unity, and psi is nowhere negative. Scaled so
+    ``w <- w / (w * psi)``: Pipe and Menon, MRM 41:179 (1999). The Fourier transform of the kernel psi is the overlap of
+    the field of view with itself, so twice the grid ``(y, x)`` holds all of it: the fixed point is that of the least
+    deviation of ``A^H W A`` from unity, and psi is nowhere negative. The field of view is the ellipse in the grid: with
+    its corners, which hold no head, arms at 45 degrees would be too far apart and weigh more than others. Scaled so
     that the point spread function sums up to 1: a constant image keeps its value, whatever share of k-space was read.
     The sum runs under cos^2, because aliases at the edge of the field of view are no part of the point.
     """
     x, y = np.ascontiguousarray(2 * np.pi * points, np.float32)
-    overlap = (_triangle(shape[0])[:, np.newaxis] * _triangle(shape[1])).astype(np.float32)
+    overlap = _overlap(shape)
     options = {"eps": _PRECISION_OF_WEIGHTS, "dtype": "complex64", "nthreads": threads}
     gather, spread = (
         finufft.Plan(kind, overlap.shape, isign=sign, **options)  # pyright: ignore[reportOptionalMemberAccess] (as above)
@@ -74,9 +75,11 @@ def density_weights(
     return (weights.real * np.sqrt(shape[0] * shape[1]) / np.sum(weights.real * faded)).astype(np.float32)
 
 
-def _triangle(size: int) -> NDArray[np.float64]:
-    """Give how far a field of view overlaps with itself when it is moved, over twice its size, shape ``(2 size,)``."""
-    return 1 - np.abs(np.arange(2 * size) - size) / size
+def _overlap(shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Give how far the ellipse in a grid overlaps with itself when it is moved, shape ``(2 y, 2 x)``."""
+    y, x = ((np.arange(2 * size) - size) / size for size in shape)
+    distance = np.minimum(np.hypot(y[:, np.newaxis], x), 1)
+    return (2 / np.pi * (np.arccos(distance) - distance * np.sqrt(1 - distance**2))).astype(np.float32)
 
 
 def _faded_constant(angle: NDArray[np.float32], size: int) -> NDArray[np.float64]:

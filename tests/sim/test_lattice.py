@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def test_the_middle_of_k_space_is_always_acquired(lattice):
 def test_every_line_of_the_lattice_is_a_step_from_the_next(lattice):
     for kz in lattice.planes():
         image = [ky for ky in lattice.rows(kz) if lattice.on_lattice(ky, kz)]
-        assert all(b - a == lattice.step_y for a, b in zip(image, image[1:], strict=False))
+        assert all(b - a == lattice.step_y for a, b in pairwise(image))
         assert all(0 <= ky + lattice.line_center < lattice.line_count for ky in lattice.rows(kz))
     shifted = [ky for ky in lattice.rows(lattice.step_z) if lattice.on_lattice(ky, lattice.step_z)]
     assert all((ky - lattice.shift) % lattice.step_y == 0 for ky in shifted)

@@ -6,9 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aslive.sim.anatomy import Anatomy
+from aslive.sim.choices import NoiseScan, Order
 from aslive.sim.grid import Grid
 from aslive.sim.magnetization import relaxed_signal
-from aslive.sim.protocol import Order, Protocol
+from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.sequence import center
 from aslive.streaming.errors import ConfigError
@@ -240,3 +241,29 @@ def test_every_labeling_type_can_be_played(any_head, labeling_type):
     protocol = Protocol(matrix=(4, 3, 1), coils=1, pairs=1, labeling_type=labeling_type)
     scanner = Scanner(protocol, anatomy=any_head(protocol.grid))
     assert len(readouts(scanner)) == scanner.readouts
+
+
+def test_tissue_can_still_be_inverted_and_the_difference_does_not_change(any_head):
+    plain = Protocol(matrix=(4, 3, 2), coils=1, pairs=1)
+    inverted = replace(plain, background_suppression=(-0.1, 0.05, 0.0))
+    scanners = [Scanner(protocol, snr=None, anatomy=any_head(plain.grid)) for protocol in (plain, inverted)]
+    difference, same = (one.image(Role.CONTROL, 1.8) - one.image(Role.LABEL, 1.8) for one in scanners)
+    np.testing.assert_allclose(difference, same, atol=1e-5)
+    head = scanners[0].head
+    levels = np.real(scanners[1].image(Role.CONTROL, 1.8) / scanners[1]._phase)
+    assert (levels[head.gray_matter > head.white_matter] < 0).all()
+
+
+def test_an_earlier_noise_scan_has_the_noise_of_the_scan_and_a_name_of_its_own(any_head):
+    protocol = Protocol(matrix=(32, 2, 1), coils=3, pairs=1, noise_readouts=1000, noise_scan=NoiseScan.EARLIER)
+    scanner = Scanner(protocol, seed=2, anatomy=any_head(protocol.grid))
+    header, *lines, close = scanner.noise_messages()
+    assert isinstance(header, Header)
+    assert isinstance(close, Close)
+    noise = np.concatenate([line.data for line in lines if isinstance(line, Acquisition)], axis=1)
+    measured = noise @ noise.conj().T / noise.shape[1]
+    np.testing.assert_allclose(measured, scanner.covariance, atol=0.03 * np.abs(scanner.covariance).max())
+    assert all(int(line.fields["flags"]) & NOISE for line in lines if isinstance(line, Acquisition))
+    assert len(imaging(scanner)) == len(readouts(scanner)) == scanner.readouts
+    with pytest.raises(ConfigError, match="noise_scan"):
+        next(Scanner(replace(protocol, noise_scan=NoiseScan.NONE), anatomy=scanner.head).noise_messages())

@@ -8,6 +8,7 @@ from nilearn.datasets import load_mni152_gm_template
 from nilearn.image import resample_to_img
 
 from aslive.sim.anatomy import Anatomy
+from aslive.sim.effects import Effects
 from aslive.sim.protocol import Order, Protocol
 from aslive.sim.tissue import TISSUES
 from aslive.sim.truth import expected_cbf, write_truth
@@ -85,3 +86,12 @@ def test_the_maps_lie_on_the_template_and_beside_them_the_protocol(tmp_path, fin
     assert sidecar["aslcontext"] == ["m0scan", *("control", "label") * 3]
     assert sidecar["PostLabelingDelay"] == 1.8
     assert len(sidecar["SliceTiming"]) == 24
+
+
+def test_the_record_tells_the_effects_and_the_field(tmp_path, any_head):
+    protocol = Protocol(matrix=(4, 4, 2), effects=Effects(off_resonance=80.0, drift=2.0))
+    files = write_truth(tmp_path, any_head(protocol.grid), protocol)
+    record = json.loads((tmp_path / "protocol.json").read_text())
+    assert record["SimulatedEffects"]["off_resonance"] == 80.0
+    assert record["SimulatedEffects"]["drift"] == 2.0
+    assert tmp_path / "fieldmap.nii.gz" in files
