@@ -26,6 +26,7 @@ from .kernels.filling import Filling, Line, Volumes
 from .kernels.grid import Grid, learned_grid, share, stated_grid
 from .kernels.lines import Plane
 from .kernels.references import ReferenceLines
+from .kernels.segments import Segments
 from .kernels.trajectories import Trajectories
 
 _GATHERED = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
@@ -51,10 +52,10 @@ class Gather(Gadget):
     Complete means: as many distinct lines (average, ky, kz) have come as the header's limits and acceleration say;
     their order does not matter, and lines that came more than once are averaged. A line ``(coils, x)`` goes to row ``ky
     - center + Ny // 2`` of ``(coils, 1, Ny, x)``; what is never acquired (partial Fourier, acceleration) stays zero.
-    Where the limits contradict the matrix or the data, the first volume is held back until the counters change, and
-    teaches what to expect of the others. A volume that cannot become complete any more, because a later one has or
-    because a third one begins, goes out as it is. Reference lines of parallel imaging go out as one block, just ahead
-    of the first plane that needs them. On a trajectory the rows are interleaves, and nothing is transformed.
+    Where the limits contradict the data, the first volume is held back until the counters change, and teaches what to
+    expect. A volume that cannot become complete any more, because a later one has or a third one begins, goes out as it
+    is. Reference lines of parallel imaging go out as one block, just ahead of the first plane that needs them. On a
+    trajectory the rows are interleaves.
     """
 
     max_bytes: int = 4 * 2**30
@@ -68,8 +69,10 @@ class Gather(Gadget):
     _held_bytes: int = field(default=0, init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
     _volumes: Volumes[Place] = field(default_factory=lambda: Volumes(repeats=False), init=False, repr=False)
+    _segments: Segments = field(default_factory=lambda: Segments(1), init=False, repr=False)
     _references: ReferenceLines[Place] = field(default_factory=ReferenceLines, init=False, repr=False)
     _trajectories: Trajectories = field(default_factory=Trajectories, init=False, repr=False)
+    _latest: tuple[Filling[Place], Line, Plane, Grid] | None = field(default=None, init=False, repr=False)
     _geometry: dict[int, Geometry] = field(default_factory=dict, init=False, repr=False)
     _came_before: dict[int, set[int]] = field(default_factory=dict, init=False, repr=False)
     _faults: Counter[str] = field(default_factory=Counter, init=False, repr=False)
@@ -80,9 +83,9 @@ class Gather(Gadget):
         self._grid = stated_grid(told.matrix, told.lines, told.planes, told.averages, told.acceleration)
         self._sampling = FULL
         self._shift_known = not (told.three_dimensional and told.acceleration != (1, 1))
-        self._volumes = Volumes(told.repeats)
+        self._volumes, self._segments = Volumes(told.repeats), Segments(told.segments)
         self._references, self._trajectories = ReferenceLines(), Trajectories()
-        self._held, self._held_bytes, self._shape = [], 0, ()
+        self._held, self._held_bytes, self._shape, self._latest = [], 0, (), None
         self._geometry, self._came_before, self._faults = {}, {}, Counter()
 
     def process(self, message: Readout | Train) -> Iterator[KSpace | Reference | Progress | Readout | Notice]:
@@ -96,6 +99,9 @@ class Gather(Gadget):
             if message.kind is not Kind.REFERENCE:
                 yield message
             return
+        self._latest = None
+        if self._segments.open:
+            self._segments.watch([(message.counters.segment, message.backwards)])
         if message.data.shape != self._shape:
             if self._shape:
                 yield from self._leave_out(message, "has another number of coils or columns than the first line")
@@ -108,29 +114,25 @@ class Gather(Gadget):
 
     def _take_train(self, train: Train) -> Iterator[_Made | Readout]:
         """Take lines as ``process`` does, but together where they plainly go on with the plane of the line before."""
+        if self._segments.open:
+            self._segments.watch(zip(train.headers["idx"]["segment"].tolist(), train.reversed.tolist(), strict=True))
         for lines in train.stretches(self._numbering.turning):
             first, following = train.readout(lines[0]), lines[1:]
             yield from self.process(first)
-            together = yield from self._go_on(train, first, following)
+            together = yield from self._go_on(train, following)
             for number in () if together else following:
                 yield from self.process(train.readout(number))
 
-    def _go_on(self, train: Train, before: Readout, following: range) -> Generator[_Made, None, bool]:
-        """Store lines that go on with an open plane, each the first of its row; tell whether they are such lines."""
-        grid = self._grid
-        volume = self._volumes.open.get(self._numbering.volume(before))
-        if grid is None or volume is None or self._held is not None or not self._numbering.plain or not following:
+    def _go_on(self, train: Train, following: range) -> Generator[_Made, None, bool]:
+        """Store lines that go on with the plane of the latest, each the first of its row; tell whether they are such."""
+        if self._latest is None or self._held is not None or not self._numbering.plain or not following:
             return False
-        line = grid.locate(*self._numbering.line(before))
-        plane = volume.planes.get(line[0]) if line is not None else None
-        if line is None or plane is None or train.data.shape[1:] != self._shape:
-            return False
+        volume, (index, (row, average)), plane, grid = self._latest
         steps = train.counters[following.start : following.stop, self._numbering.row]
         rows = [grid.lines.row(step) for step in steps.tolist()]
-        index, average = line[0], line[1][1]
         if len(plane.seen) + len(rows) > plane.expected:
             return False
-        if grid.step_y > 1 and any(row is None or (row - line[1][0]) % grid.step_y for row in rows):
+        if grid.step_y > 1 and any(other is None or (other - row) % grid.step_y for other in rows):
             return False
         if not plane.add_first(train.data[following.start : following.stop], rows, average):
             return False
@@ -149,6 +151,9 @@ class Gather(Gadget):
     def _begin_scan(self, first: Readout) -> Iterator[Notice]:
         """Take the shape of lines from the first one."""
         self._shape, self._sampling = first.data.shape, FULL._replace(x=first.sampled)
+        told = self._numbering
+        if told.center_by(first):
+            self._grid = stated_grid(told.matrix, told.lines, told.planes, told.averages, told.acceleration)
         if self._grid is None:
             yield Notice(_LINES_UNKNOWN, Level.INFO)
         else:
@@ -213,24 +218,13 @@ class Gather(Gadget):
         volume = volumes.open.get(key)
         if volume is not None and volume.off_lattice(grid, line):  # a reference line, or one without a flag
             return (yield from self._take_between(message))
-        if (
-            volume is not None
-            and (line[0] in volume.done or line == volume.first)
-            and volumes.repeated(volume, line, volume.total(grid))
-        ):
-            if volumes.told_apart:
-                return (yield from self._tell(_LATE, _TOO_LATE.format(volume.number)))
-            yield from self._release(volumes.open.pop(key))
-            volumes.forget(key)
-            volume = None
-        if volume is None:
-            given_up = volumes.late_for(key, line)
-            if given_up is not None:
-                return (yield from self._tell(_LATE, _TOO_LATE.format(given_up.number)))
-            while len(volumes.open) >= _OPEN:
-                yield from self._release(volumes.open.pop(next(iter(volumes.open))))
-            grid = self._grid or grid  # a release may have taught something
-            volume = self._begin(message, line)
+        late, over = volumes.make_room(key, line, grid, _OPEN)
+        if late is not None:
+            return (yield from self._tell(_LATE, _TOO_LATE.format(late.number)))
+        for other in over:
+            yield from self._release(other)
+        grid = self._grid or grid  # a release may have taught something
+        volume = volumes.open.get(key) or self._begin(message, line)
         plane = self._add(volume, line, message, grid)
         if plane is None:
             return (
@@ -238,6 +232,7 @@ class Gather(Gadget):
             )
         if self._held is not None:
             self._held.append(message)
+        self._latest = (volume, line, plane, grid) if len(plane.seen) < plane.expected else None
         yield from self._advance(volume, line[0], plane, grid)
 
     def _begin(self, message: Readout, line: Line) -> Filling[Place]:
@@ -271,11 +266,11 @@ class Gather(Gadget):
 
     def _advance(self, volume: Filling[Place], index: int, plane: Plane, grid: Grid) -> Iterator[_Made]:
         """See how far a volume is: let a complete plane go, and with the last one the volume."""
-        if self._numbering.segments > 1:
-            segment = volume.lines * self._numbering.segments // volume.total(grid)
-            if volume.segment < segment < self._numbering.segments:
+        if self._segments.count > 1:
+            segment = self._segments.complete(volume.lines, volume.total(grid))
+            if segment > volume.segment:
                 volume.segment = segment
-                yield Progress(volume.place, segment, self._numbering.segments)
+                yield Progress(volume.place, segment, self._segments.count)
         if len(plane.seen) != plane.expected:
             return
         held, self._held = self._held, None

@@ -95,9 +95,8 @@ class TransformReadout(Gadget):
             yield from words
         if image:
             self._shape = shape
-        yield message.with_data(
-            operator(message.data[np.newaxis], bool(message.flags & _REVERSED), _center(message))[0]
-        )
+        direction, center = np.array([bool(message.flags & _REVERSED)]), np.array([_center(message)])
+        yield message.with_data(operator(message.data[np.newaxis], direction, center)[0])
 
     def _transform_train(self, train: Train) -> Iterator[Readout | Train | Notice]:
         operator = self._operators.get((0, train.data.shape[2]))
@@ -105,17 +104,9 @@ class TransformReadout(Gadget):
             for line in train.split():
                 yield from self.process(line)
             return
-        backwards = train.reversed
-        first = bool(backwards[0])
-        if (backwards == first).all():
-            yield train.with_data(operator(train.data, first, _center(train.readout(0))))
-            return
-        kept = np.empty((*train.data.shape[:2], operator.columns), np.complex64)
-        for direction in (False, True):
-            chosen = np.flatnonzero(backwards == direction)
-            center = _center(train.readout(int(chosen[0])))
-            kept[chosen] = operator(train.data[chosen], direction, center)
-        yield train.with_data(kept)
+        samples, stated = train.data.shape[2], train.headers["center_sample"]
+        centers = np.where((stated > 0) & (stated < samples), stated, samples // 2)
+        yield train.with_data(operator(train.data, train.reversed, centers))
 
     def finish(self) -> Iterator[Notice]:
         """Say how many lines were left out."""

@@ -24,19 +24,33 @@ from ..streaming.errors import AsliveError
 from ..streaming.flow import MapName
 from ..streaming.messages import ConfigFile, Image, Message, Text
 from ..streaming.sinks.nifti import BidsFolder
+from .choices import Order, ReadoutType
+from .epi import EchoPlanar
 from .picture import Panel, draw
 from .protocol import Protocol
 from .scanner import Scanner
+from .spiral import Spiral
 from .truth import expected_cbf, write_truth
 
 EXAMPLE = """\b
 Example:
   aslive demo --output aslive-demo
+  aslive demo --readout spiral
 """
 
 _SHADES = " .:-=+*#%@"
 _LONGEST_PAUSE = 0.35
-"""Label and delay are played in this time, s: the demo's shortened TR."""
+"""Label and delay of all shots of a volume are played in this time, s: the demo's shortened TR."""
+_GHOST = EchoPlanar(delay=2e-6, phase=0.3)
+"""Gradients come 2 us late, and lines to and fro differ in phase, so that there is a ghost to correct."""
+_EXCITATIONS = {ReadoutType.GRASE: 4, ReadoutType.SPIRAL: 8}
+"""TRs that share the k-space of a volume: segments of GRASE, interleaves of a spiral."""
+_NAMES = {
+    ReadoutType.CARTESIAN: "Cartesian lines",
+    ReadoutType.EPI: "EPI",
+    ReadoutType.GRASE: "3-D GRASE",
+    ReadoutType.SPIRAL: "stack of spirals",
+}
 
 
 @dataclass
@@ -119,7 +133,8 @@ def play(scanner: Scanner, output: Path, console: Console) -> dict[str, float]:
             running = server(Path(journals))
             host, port = running.__enter__()
         try:
-            client = Client(host, port, Pace(1.0, longest_pause=_LONGEST_PAUSE))
+            pause = _LONGEST_PAUSE / scanner.protocol.excitations
+            client = Client(host, port, Pace(1.0, longest_pause=pause))
             with Live(progress.show([]), console=console, refresh_per_second=4) as live:
 
                 def take(message: Message) -> None:
@@ -190,8 +205,9 @@ def _picture(path: Path, scanner: Scanner, progress: Progress, figures: dict[str
         "true": f"{figures['true']:.1f}",
         "pair to map": f"{1e3 * figures.get('latency median', float('nan')):.1f} ms",
     }
-    size = "x".join(map(str, scanner.protocol.matrix))
-    title = f"aslive demo: simulated {scanner.protocol.labeling_type}, {size}, {scanner.protocol.coils} coils"
+    protocol = scanner.protocol
+    size, name = "x".join(map(str, protocol.matrix)), _NAMES[protocol.readout]
+    title = f"aslive demo: simulated {protocol.labeling_type}, {name}, {size}, {protocol.coils} coils"
     draw(path, panels, title, facts)
 
 
@@ -218,14 +234,39 @@ def tell(console: Console, output: Path, figures: dict[str, float], begin: float
     console.print(f"maps, truth and picture: {output}/   (open {output / 'maps.png'})")
 
 
+def protocol_of(readout: ReadoutType, matrix: tuple[int, int, int], coils: int, pairs: int, deep: bool) -> Protocol:
+    """Give a typical protocol with this readout; GRASE and spirals are 3-D, the others if ``deep``."""
+    deep = deep or readout in _EXCITATIONS
+    excitations = _EXCITATIONS.get(readout, 1)
+    return Protocol(
+        matrix=matrix,
+        field_of_view=(0.22, 0.22, 0.144),
+        readout=readout,
+        echo_planar=_GHOST,
+        segments=excitations if readout is ReadoutType.GRASE else 1,
+        spiral=Spiral(interleaves=excitations),
+        three_dimensional=deep,
+        partition_order=Order.CENTRIC if readout in _EXCITATIONS else Order.LINEAR,
+        coils=coils,
+        pairs=pairs,
+    )
+
+
 @click.command(epilog=EXAMPLE)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default="aslive-demo", show_default=True)
+@click.option(
+    "--readout",
+    type=click.Choice([kind.value for kind in ReadoutType]),
+    default=ReadoutType.EPI.value,
+    show_default=True,
+    help="How k-space is walked through; GRASE and spirals are 3-D.",
+)
 @click.option("--pairs", type=click.IntRange(2), default=12, show_default=True, help="Control and label pairs.")
 @click.option("--coils", type=click.IntRange(1, 64), default=8, show_default=True, help="Receiver coils.")
 @click.option("--slices", type=click.IntRange(1), default=12, show_default=True, help="Slices, or 3-D partitions.")
 @click.option("--3d", "three_dimensional", is_flag=True, help="Encode the slices by phase, too.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same noise.")
-def demo(output: Path, pairs: int, coils: int, slices: int, three_dimensional: bool, seed: int) -> None:
+def demo(output: Path, readout: str, pairs: int, coils: int, slices: int, three_dimensional: bool, seed: int) -> None:
     """Show it: a simulated scanner streams raw data, a server sends back live perfusion maps.
 
     Everything runs on this machine, in under a minute. The lines of each volume come at the pace of a scan; the time
@@ -234,13 +275,7 @@ def demo(output: Path, pairs: int, coils: int, slices: int, three_dimensional: b
     begin = time.monotonic()
     console = Console()
     with console.status("preparing the simulated head"):
-        protocol = Protocol(
-            matrix=(64, 64, slices),
-            field_of_view=(0.22, 0.22, 0.144),
-            three_dimensional=three_dimensional,
-            coils=coils,
-            pairs=pairs,
-        )
+        protocol = protocol_of(ReadoutType(readout), (64, 64, slices), coils, pairs, three_dimensional)
         scanner = Scanner(protocol, seed=seed)
     output.mkdir(parents=True, exist_ok=True)
     tell(console, output, play(scanner, output, console), begin)

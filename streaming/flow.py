@@ -106,6 +106,11 @@ class Readout:
         return int.from_bytes(self.header[_ENCODING_SPACE], "little")
 
     @property
+    def backwards(self) -> bool:
+        """Whether it was read backwards."""
+        return self.flags & _REVERSED != 0
+
+    @property
     def sampled(self) -> tuple[float, float]:
         """The range of kx that was acquired, as shares of the half width: an asymmetric echo lacks one end."""
         (samples,) = _SAMPLES.unpack_from(self.header, 34)

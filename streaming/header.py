@@ -68,6 +68,7 @@ def read_header(text: str, settings: Mapping[str, object] = {}, sidecar: Mapping
         coils=_read_coils(system, notes),
         coil_names=_read_coil_names(system),
         relative_noise_bandwidth=_read_noise_bandwidth(system, notes),
+        vendor=words(system, "systemVendor").upper(),
         measurement_id=words(measurement, "measurementID"),
         protocol_name=words(measurement, "protocolName"),
         patient_position=words(measurement, "patientPosition").upper(),

@@ -59,6 +59,19 @@ class Numbering:
         _, rows, partitions = encoding.encoded_matrix if encoding else (0, 0, 0)
         return rows if self.on_a_grid else None, partitions if self.three_dimensional else None
 
+    def center_by(self, line: Readout) -> bool:
+        """Take the centers of k-space from an imaging line, where the scanner writes them; tell whether any differed.
+
+        Siemens: ``idx.user[5]`` and ``user[6]`` are the central line and partition. With partial Fourier the limits in
+        the header may name the middle of the whole matrix instead.
+        """
+        before = self.lines, self.planes
+        if self._scan.vendor == "SIEMENS" and self.on_a_grid:
+            self.lines = _centered(self.lines, line.counters.user_5)
+            if self.three_dimensional:
+                self.planes = _centered(self.planes, line.counters.user_6)
+        return (self.lines, self.planes) != before
+
     def limits(self, name: str) -> Range | None:
         """Give the limits of a counter of the imaging encoding, if the header has them."""
         limits = self._scan.encoding.limits.get(name) if self._scan.encoding else None
@@ -92,3 +105,7 @@ class Numbering:
         line, segment = self.limits(_LINE), self.limits(_SEGMENT)
         by_segment = line is None or line[0] == line[1]
         return _SEGMENT if not self.on_a_grid and by_segment and segment and segment[1] > segment[0] else _LINE
+
+
+def _centered(limits: Range | None, center: int) -> Range | None:
+    return (*limits[:2], center) if limits and 0 < center and limits[0] <= center <= limits[1] else limits

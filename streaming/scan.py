@@ -236,6 +236,8 @@ class Scan:
     coil_names: tuple[str, ...] = ()
     relative_noise_bandwidth: float | None = None
     """Share of the receiver band that carries noise."""
+    vendor: str = ""
+    """Who built the scanner, in capitals: ``SIEMENS``, ``GE MEDICAL SYSTEMS``, ...; empty where nobody says."""
     measurement_id: str = ""
     protocol_name: str = ""
     patient_position: str = ""

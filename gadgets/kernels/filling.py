@@ -142,23 +142,34 @@ class Volumes(Generic[P]):
         """The number that the next volume will get."""
         return self._count
 
-    def repeated(self, volume: Filling[P], line: Line, total: int) -> bool:
-        """Tell whether a line cannot be of this volume: its plane went out, or the next volume begins with it."""
+    def make_room(self, key: Key, line: Line, grid: Grid, most: int) -> tuple[Filling[P] | None, list[Filling[P]]]:
+        """Tell where a line belongs: the volume that it is too late for, if so; and the volumes that end before it.
+
+        Those are not open any more. ``most`` volumes are open at a time, that of the line included.
+        """
+        volume, over = self.open.get(key), []
+        if volume is None:
+            given_up = self._given_up.get(key)
+            if given_up is not None and line[1] not in given_up.seen(line[0]):
+                return given_up, over
+        elif self._repeated(volume, line, grid):
+            if self.told_apart:
+                return volume, over
+            over.append(self.open.pop(key))
+            volume = None
+        while volume is None and len(self.open) >= most:
+            over.append(self.open.pop(next(iter(self.open))))
+        return None, over
+
+    def _repeated(self, volume: Filling[P], line: Line, grid: Grid) -> bool:
+        """Whether a line cannot be of this volume: its plane went out, or the next volume begins with it."""
         if line[0] in volume.done:
             return True
-        return not self.told_apart and line[1] in volume.seen(line[0]) and 2 * volume.lines > total
-
-    def late_for(self, key: Key, line: Line) -> Filling[P] | None:
-        """Give the volume that was given up and to which a line still belonged; None if it begins a new one."""
-        given_up = self._given_up.get(key)
-        return given_up if given_up is not None and line[1] not in given_up.seen(line[0]) else None
+        again = line == volume.first and line[1] in volume.seen(line[0])
+        return again and not self.told_apart and 2 * volume.lines > volume.total(grid)
 
     def give_up(self, volume: Filling[P]) -> None:
         """Remember a volume that went out incomplete."""
         self._given_up[volume.key] = volume
         while len(self._given_up) > _REMEMBERED:
             del self._given_up[next(iter(self._given_up))]
-
-    def forget(self, key: Key) -> None:
-        """Let lines of that key begin a new volume."""
-        self._given_up.pop(key, None)

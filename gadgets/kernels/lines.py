@@ -48,12 +48,19 @@ class Plane:
 
         To be called once, at the end: the plane is given away.
         """
-        for row, hits in enumerate(self._hits):
-            if hits == 0:
-                self._data[:, row] = 0
-            elif hits > 1:
-                self._data[:, row] /= hits
+        finish_rows(self._data, np.array(self._hits))
         return self._data
+
+
+@njit(["void(complex64[:,:,::1], int64[::1])"], cache=True, nogil=True)
+def finish_rows(plane: NDArray[np.complex64], hits: NDArray[np.int64]) -> None:
+    """Divide each row of a plane ``(coils, ky, x)`` by how often it came; rows that never came become zero."""
+    for coil in range(plane.shape[0]):
+        for row in range(plane.shape[1]):
+            if hits[row] == 0:
+                plane[coil, row] = 0
+            elif hits[row] > 1:
+                plane[coil, row] /= np.float32(hits[row])
 
 
 @njit(["boolean(complex64[:,::1])"], cache=True, nogil=True)

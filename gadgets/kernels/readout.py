@@ -26,16 +26,17 @@ class EvenLines:
         turns = (np.arange(self._grid) - self._grid // 2) * voxels / self._grid
         self._phases = np.exp(2j * np.pi * turns).astype(np.complex64)
 
-    def __call__(self, lines: NDArray[np.complex64], backwards: bool, center: int) -> NDArray[np.complex64]:
-        """Transform lines ``(lines, coils, samples)`` of one direction; gives ``(lines, coils, columns)``."""
-        if backwards:
-            lines, center = lines[:, :, ::-1], self._samples - 1 - center
-        start = self._begin(center)
-        if self._phases is not None:
-            lines = lines * self._phases[start : start + self._samples]
+    def __call__(
+        self, lines: NDArray[np.complex64], backwards: NDArray[np.bool_], centers: NDArray[np.integer]
+    ) -> NDArray[np.complex64]:
+        """Transform lines ``(lines, coils, samples)``, each of its direction; gives ``(lines, coils, columns)``."""
         kept = np.empty((*lines.shape[:2], self.columns), np.complex64)
-        for number in range(len(lines)):
-            self._transform(lines[number], start, kept[number])
+        for number, (backward, center) in enumerate(zip(backwards.tolist(), centers.tolist(), strict=True)):
+            line = lines[number, :, ::-1] if backward else lines[number]
+            start = self._begin(self._samples - 1 - center if backward else center)
+            if self._phases is not None:
+                line = line * self._phases[start : start + self._samples]
+            self._transform(line, start, kept[number])
         return kept
 
     def _begin(self, center: int) -> int:

@@ -68,8 +68,10 @@ class RampLines:
 
     def __init__(self, positions: NDArray[np.float64], columns: int) -> None:
         self._positions = positions
-        forward = line_operator(positions, columns)
-        backward = line_operator(-positions, columns)
+        forward, backward = line_operator(positions, columns), line_operator(-positions, columns)
+        # more samples than columns average the noise; scaled so that white noise keeps its variance, as in an FFT
+        for operator in (forward, backward):
+            operator /= np.sqrt(np.square(np.abs(operator)).sum() / columns)
         self._operators = [forward.T.copy(), backward.T.copy()]
         self._quarters: list[NDArray[np.float32]] | None = None
         if np.allclose(positions, -positions[::-1], atol=1e-6 * columns):
@@ -85,20 +87,29 @@ class RampLines:
             turns = sign * self._positions * voxels / self.columns
             operator *= np.exp(2j * np.pi * turns).astype(np.complex64)[:, np.newaxis]
 
-    def __call__(self, lines: NDArray[np.complex64], backwards: bool, center: int = 0) -> NDArray[np.complex64]:
-        """Transform lines ``(lines, coils, samples)`` of one direction; gives ``(lines, coils, columns)``.
+    def __call__(
+        self, lines: NDArray[np.complex64], backwards: NDArray[np.bool_], _: NDArray[np.integer] | None = None
+    ) -> NDArray[np.complex64]:
+        """Transform lines ``(lines, coils, samples)``, each of its direction; gives ``(lines, coils, columns)``.
 
         The center that lines state is not needed: it lies in the middle of the gradient.
         """
-        rows = lines.reshape(-1, lines.shape[2])
-        if self._quarters is None:
-            made = rows @ self._operators[backwards]
-        else:
-            made = self._by_symmetry(rows, backwards, *self._quarters)
-        return made.reshape(*lines.shape[:2], self.columns)
+        if self._quarters is not None:
+            rows = lines.reshape(-1, lines.shape[2])
+            made = self._by_symmetry(rows, np.repeat(backwards, lines.shape[1]), *self._quarters)
+            return made.reshape(*lines.shape[:2], self.columns)
+        made = np.empty((*lines.shape[:2], self.columns), np.complex64)
+        for backward, operator in zip((False, True), self._operators, strict=True):
+            chosen = np.flatnonzero(backwards == backward)
+            made[chosen] = lines[chosen] @ operator
+        return made
 
     def _by_symmetry(
-        self, rows: NDArray[np.complex64], backwards: bool, real: NDArray[np.float32], imaginary: NDArray[np.float32]
+        self,
+        rows: NDArray[np.complex64],
+        backwards: NDArray[np.bool_],
+        real: NDArray[np.float32],
+        imaginary: NDArray[np.float32],
     ) -> NDArray[np.complex64]:
         flags = rows.flags
         if not (flags.c_contiguous and flags.aligned and flags.writeable):
@@ -113,7 +124,8 @@ class RampLines:
             fold(part, sums[:numbers], differences[:numbers])
             np.matmul(sums[:numbers], real, out=alike[:numbers])
             np.matmul(differences[:numbers], imaginary, out=opposite[:numbers])
-            unfold(alike[:numbers], opposite[:numbers], backwards, made[begin : begin + block])
+            signs = backwards[begin : begin + block]
+            unfold(alike[:numbers], opposite[:numbers], signs, made[begin : begin + block])
         return made
 
 
@@ -137,15 +149,18 @@ def fold(rows: NDArray[np.complex64], sums: NDArray[np.float32], differences: ND
             real_difference[half] = imaginary_difference[half] = 0
 
 
-@njit(["void(float32[:,::1], float32[:,::1], boolean, complex64[:,::1])"], cache=True, nogil=True)
+@njit(["void(float32[:,::1], float32[:,::1], boolean[::1], complex64[:,::1])"], cache=True, nogil=True)
 def unfold(
-    alike: NDArray[np.float32], opposite: NDArray[np.float32], backwards: bool, image: NDArray[np.complex64]
+    alike: NDArray[np.float32],
+    opposite: NDArray[np.float32],
+    backwards: NDArray[np.bool_],
+    image: NDArray[np.complex64],
 ) -> None:
     """Write ``alike + i opposite`` to the columns from the middle upwards, and ``alike - i opposite`` downwards."""
     count, columns = image.shape
     middle = columns // 2
-    sign = np.float32(-1 if backwards else 1)
     for row in range(count):
+        sign = np.float32(-1 if backwards[row] else 1)
         real, imaginary = alike[row], alike[count + row]
         across, along = opposite[count + row], opposite[row]
         line = image[row]

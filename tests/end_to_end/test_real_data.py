@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import nibabel
@@ -11,9 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from aslive.sim.coils import noise_covariance, sensitivities
+from aslive.sim.epi import EchoPlanar
+from aslive.sim.forward import exponentials
 from aslive.sim.grid import Grid
 from aslive.streaming.attributes import read_attributes
 from aslive.streaming.convert import open_messages
+from aslive.streaming.flow import Measure, Measurement
 from aslive.streaming.layouts import ACQUISITION_HEADER, flag
 from aslive.streaming.messages import Acquisition, Close, ConfigFile, Header, Image, Message, Text
 from aslive.streaming.registry import Registry
@@ -24,14 +27,14 @@ from aslive.streaming.worker import converse
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
 CARTESIAN = DATA / "raw/siemens_multicoil_misc"
 STUDY = DATA / "asl/ds000240"
-NOISE = flag(19)
+NOISE, REVERSED, NAVIGATOR = flag(19), flag(22), flag(24)
 M0SCANS, PAIRS, COILS = 10, 20, 4
 
 
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
+def reconstruct(messages: Iterable[Message], watch: Callable[[object], None] | None = None) -> list[Message]:
     """Send a scan through a session of its own, as the bytes of the wire."""
     pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
+    replies = list(converse(pieces, Session(Registry(), watch=watch), Decoder()))
     assert isinstance(replies[-1], Close)
     return replies
 
@@ -84,8 +87,11 @@ def white_paper(volumes: NDArray[np.float64], pairs: int) -> tuple[NDArray[np.fl
     return cbf, m0 > 0.3 * np.percentile(m0, 99)
 
 
-def study_header(context: Iterable[str], shape: tuple[int, ...]) -> Header:
-    """Write the study's own sidecar as an MRD header; its TR of 0 says nothing and is left out."""
+def study_header(context: Iterable[str], shape: tuple[int, ...], train: EchoPlanar | None = None) -> Header:
+    """Write the study's own sidecar as an MRD header; its TR of 0 says nothing and is left out.
+
+    With a train it is one of slices, read by EPI.
+    """
     z, y, x = shape
     space = f"<matrixSize><x>{x}</x><y>{y}</y><z>{z}</z></matrixSize>"
     space += f"<fieldOfView_mm><x>{4 * x}</x><y>{3.93 * y:g}</y><z>{6 * z}</z></fieldOfView_mm>"
@@ -93,6 +99,12 @@ def study_header(context: Iterable[str], shape: tuple[int, ...]) -> Header:
     words = {"aslcontext": ",".join(context), "ArterialSpinLabelingType": "PCASL", "MRAcquisitionType": "3D"}
     words |= {"M0Type": "Included", "BackgroundSuppression": "false"}
     numbers = {"LabelingDuration": 1.6, "PostLabelingDelay": 1.5, "LabelingEfficiency": 0.72}
+    trajectory = "<trajectory>cartesian</trajectory>"
+    if train is not None:
+        limits["slice"] = limits.pop("kspace_encoding_step_2")
+        space = space.replace(f"<z>{z}</z>", "<z>1</z>").replace(f"<z>{6 * z}</z>", "<z>6</z>")
+        words |= {"MRAcquisitionType": "2D", "SliceTiming": ",".join(["0"] * z)}
+        trajectory = _train(train)
     return Header(
         "<ismrmrdHeader xmlns='http://www.ismrm.org/ISMRMRD'><acquisitionSystemInformation>"
         f"<systemFieldStrength_T>3</systemFieldStrength_T><receiverChannels>{COILS}</receiverChannels>"
@@ -103,7 +115,7 @@ def study_header(context: Iterable[str], shape: tuple[int, ...]) -> Header:
             f"<{name}><minimum>0</minimum><maximum>{count - 1}</maximum><center>{count // 2}</center></{name}>"
             for name, count in limits.items()
         )
-        + "</encodingLimits><trajectory>cartesian</trajectory></encoding><userParameters>"
+        + f"</encodingLimits>{trajectory}</encoding><userParameters>"
         + "".join(_parameter("Double", name, f"{value}") for name, value in numbers.items())
         + "".join(_parameter("String", name, value) for name, value in words.items())
         + "</userParameters></ismrmrdHeader>"

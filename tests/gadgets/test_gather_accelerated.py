@@ -234,3 +234,30 @@ def test_interleaves_on_a_trajectory_are_rows(run, make_readout, make_scan):
         np.testing.assert_array_equal(plane.data[:, 0], values[plane.index].transpose(1, 0, 2))
         np.testing.assert_array_equal(plane.trajectory, paths)
         assert plane.place.sampling == FULL
+
+
+def test_a_direction_written_as_segment_makes_no_progress(run, make_readout, make_scan):
+    limits = {"kspace_encode_step_1": (0, NY - 1, NY // 2), "slice": (0, NZ - 1, 0), "segment": (0, 1, 0)}
+    sent = [
+        make_readout(data()[z, y], flags=(y % 2) << 21, kspace_encode_step_1=y, slice=z, segment=y % 2)
+        for z, y in lattice(1)
+    ]
+    out = run([Gather()], sent, make_scan((NX, NY, NZ), limits=limits))
+    assert len(of(out, KSpace)) == NZ
+    assert not of(out, Progress)
+
+
+def test_the_center_that_siemens_writes_into_each_line_is_believed(run, make_readout, make_scan):
+    limits = {
+        "kspace_encode_step_1": (0, NY - 1, NY // 2),
+        "kspace_encode_step_2": (0, 5, 4),  # the middle of all 8, where the lowest 2 are left out
+    }
+    scan = make_scan((NX, NY, 8), three_dimensional=True, limits=limits, vendor="SIEMENS")
+    sent = []
+    for z, y in lattice(1, planes=6):
+        line = make_readout(data(planes=6)[z, y], kspace_encode_step_1=y, kspace_encode_step_2=z)
+        counters = line.counters._replace(user_5=NY // 2, user_6=2)
+        sent.append(replace(line, counters=counters))
+    planes = of(run([Gather()], sent, scan), KSpace)
+    assert [plane.index for plane in planes] == [2, 3, 4, 5, 6, 7]
+    assert planes[0].place.sampling.z == (-0.5, 1.0)
