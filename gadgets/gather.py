@@ -36,7 +36,6 @@ _LINES_UNKNOWN = (
 )
 _OUTSIDE = "did not fit into the k-space and were left out"
 _LATE = "came too late for their volume and were left out"
-_TOO_LATE = "Volume {}: a line came when its slice or partition had gone out."
 _SPOILT = "held values that are no numbers, and count as missing"
 _BETWEEN = "lay between those of the stated acceleration, and were taken as reference lines"
 _NEARLY_ALL = 0.9  # of the lines of a plane: then the header's acceleration is wrong, and all of them are images
@@ -80,8 +79,7 @@ class Gather(Gadget):
     def start(self, scan: Scan) -> None:
         """Read from the header what k-space to expect."""
         told = self._numbering = Numbering(scan)
-        self._grid = stated_grid(told.matrix, told.lines, told.planes, told.averages, told.acceleration)
-        self._sampling = FULL
+        self._grid, self._sampling = _stated(told), FULL
         self._shift_known = not (told.three_dimensional and told.acceleration != (1, 1))
         self._volumes, self._segments = Volumes(told.repeats), Segments(told.segments)
         self._references, self._trajectories = ReferenceLines(), Trajectories()
@@ -91,21 +89,18 @@ class Gather(Gadget):
     def process(self, message: Readout | Train) -> Iterator[KSpace | Reference | Progress | Readout | Notice]:
         """Take one line, or a train; give the planes that it completes. Readouts that are no images pass on."""
         if isinstance(message, Train):
-            yield from self._take_train(message)
-            return
+            return (yield from self._take_train(message))
         if message.kind in _REFERENCES:
             self._keep_reference(message)
         if message.kind not in _GATHERED:
-            if message.kind is not Kind.REFERENCE:
-                yield message
+            yield from (message,) if message.kind is not Kind.REFERENCE else ()
             return
         self._latest = None
         if self._segments.open:
             self._segments.watch([(message.counters.segment, message.backwards)])
         if message.data.shape != self._shape:
             if self._shape:
-                yield from self._leave_out(message, "has another number of coils or columns than the first line")
-                return
+                return (yield from self._leave_out(message, "has another number of coils or columns than the first"))
             yield from self._begin_scan(message)
         if self._grid is None:
             yield from self._hold(message)
@@ -124,8 +119,8 @@ class Gather(Gadget):
                 yield from self.process(train.readout(number))
 
     def _go_on(self, train: Train, following: range) -> Generator[_Made, None, bool]:
-        """Store lines that go on with the plane of the latest, each the first of its row; tell whether they are such."""
-        if self._latest is None or self._held is not None or not self._numbering.plain or not following:
+        """Store lines that go on with the plane of the latest, each the first of its row; tell whether they do."""
+        if self._latest is None or self._held is not None or not (self._numbering.plain and following):
             return False
         volume, (index, (row, average)), plane, grid = self._latest
         steps = train.counters[following.start : following.stop, self._numbering.row]
@@ -153,7 +148,7 @@ class Gather(Gadget):
         self._shape, self._sampling = first.data.shape, FULL._replace(x=first.sampled)
         told = self._numbering
         if told.center_by(first):
-            self._grid = stated_grid(told.matrix, told.lines, told.planes, told.averages, told.acceleration)
+            self._grid = _stated(told)
         if self._grid is None:
             yield Notice(_LINES_UNKNOWN, Level.INFO)
         else:
@@ -172,8 +167,7 @@ class Gather(Gadget):
     def _hold(self, message: Readout) -> Iterator[_Made]:
         """Hold the lines of the first volume until another volume begins: other counters, or its first line again."""
         if max(self._numbering.line(message)) >= _MOST_LINES:
-            yield from self._leave_out(message, f"has a counter of {_MOST_LINES} or more")
-            return
+            return (yield from self._leave_out(message, f"has a counter of {_MOST_LINES} or more"))
         held = self._held = self._held or []
         told = self._numbering
         again = held and told.line(held[0]) == told.line(message) != told.line(held[-1])
@@ -220,7 +214,8 @@ class Gather(Gadget):
             return (yield from self._take_between(message))
         late, over = volumes.make_room(key, line, grid, _OPEN)
         if late is not None:
-            return (yield from self._tell(_LATE, _TOO_LATE.format(late.number)))
+            text = f"Volume {late.number}: a line came when its slice or partition had gone out."
+            return (yield from self._tell(_LATE, text))
         for other in over:
             yield from self._release(other)
         grid = self._grid or grid  # a release may have taught something
@@ -236,15 +231,13 @@ class Gather(Gadget):
         yield from self._advance(volume, line[0], plane, grid)
 
     def _begin(self, message: Readout, line: Line) -> Filling[Place]:
-        place = Place.of(message, self._volumes.next_number, self._sampling)
-        return self._volumes.begin(self._numbering.volume(message), place, line)
+        volumes = self._volumes
+        return volumes.begin(self._numbering.volume(message), Place.of(message, volumes.next_number), line)
 
     def _add(self, volume: Filling[Place], line: Line, message: Readout, grid: Grid) -> Plane | None:
         """Put a line into its plane; None where it holds values that are no numbers."""
         index, where = line
-        plane = volume.planes.get(index)
-        if plane is None:
-            plane = self._begin_plane(volume, index, message, grid, where[0])
+        plane = volume.planes.get(index) or self._begin_plane(volume, index, message, grid, where[0])
         if message.trajectory is not None:
             self._trajectories.add(index, where[0], message.trajectory)
         return plane if plane.add(message.data, where) else None
@@ -256,7 +249,7 @@ class Gather(Gadget):
             if message is None:
                 place = replace(place, time=0.0, geometry=self._geometry.get(index, place.geometry))
             else:
-                place = Place.of(message, volume.number, self._sampling)
+                place = Place.of(message, volume.number)
                 self._geometry[index] = place.geometry
         volume.places[index], volume.times[index] = place, message.time if message else 0.0
         volume.origins[index] = row
@@ -302,13 +295,11 @@ class Gather(Gadget):
 
     def _let_go(self, volume: Filling[Place], index: int, last: bool, missing: int = 0) -> Iterator[_Made]:
         """Give a plane out, behind the reference lines that it needs."""
-        place = volume.places[index]
-        if place.sampling != self._sampling or missing:
-            place = replace(place, sampling=self._sampling, missing=missing)
+        place = replace(volume.places[index], sampling=self._sampling, missing=missing)
         if last or not self._numbering.three_dimensional:
             yield from self._reference(volume, 0 if self._numbering.three_dimensional else index)
-        trajectory = self._trajectories.of_plane(index, self._grid.lines.size if self._grid else 0)
-        yield KSpace(volume.take(index), place, index, last, volume.times[index], trajectory)
+        paths = self._trajectories.of_plane(index, self._grid.lines.size if self._grid else 0)
+        yield KSpace(volume.take(index), place, index, last, volume.times[index], paths)
 
     def _keep_reference(self, message: Readout) -> None:
         """Keep a line from which parallel imaging will learn, if the scan has any."""
@@ -402,3 +393,7 @@ class Gather(Gadget):
             for other in self._volumes.open.values():
                 other.expect(self._grid)
         self._came_before = rows
+
+
+def _stated(told: Numbering) -> Grid | None:
+    return stated_grid(told.matrix, told.lines, told.planes, told.averages, told.acceleration)
