@@ -8,6 +8,7 @@ from math import pi
 
 import numpy as np
 
+from ..streaming.echoes import reads_several_echoes
 from ..streaming.errors import ConfigError
 from ..streaming.flow import Kind, Level, Measure, Measurement, Notice, Place, Readout, Train
 from ..streaming.gadget import Gadget
@@ -92,6 +93,7 @@ class CorrectGhost(Gadget):
     _numbers: dict[VolumeKey, int] = field(default_factory=dict, init=False, repr=False)
     _by_repetition: bool = field(default=True, init=False, repr=False)
     _repetitions: set[int] = field(default_factory=set, init=False, repr=False)
+    _echoes: bool = field(default=False, init=False, repr=False)
     _said: set[str] = field(default_factory=set, init=False, repr=False)
     _lost: int = field(default=0, init=False, repr=False)
 
@@ -109,7 +111,7 @@ class CorrectGhost(Gadget):
         self._history, self._measured, self._group, self._shot = {}, {}, [], None
         self._awaited = self._encoding is not None and self._encoding.echo_planar
         self._numbers, self._by_repetition, self._repetitions = {}, True, set()
-        self._said, self._lost = set(), 0
+        self._said, self._lost, self._echoes = set(), 0, reads_several_echoes(scan)
 
     def process(self, message: Readout | Train) -> Iterator[Readout | Train | Measurement | Notice]:
         """Keep a navigator; correct a line, or the lines of a train, or let them wait for their navigators."""
@@ -139,7 +141,7 @@ class CorrectGhost(Gadget):
         yield from self._close(None)
         yield from self._release()
         if self._lost > 1:
-            yield Notice(f"{self._lost} shots lost navigators: each was corrected as the volumes before it.")
+            yield Notice(f"{self._lost} shots had no navigators of their own: each was corrected as those before it.")
 
     def _keep(self, navigator: Readout) -> Iterator[Readout | Train | Measurement | Notice]:
         """Add a navigator to its group; the group is over where another slice begins, or lines wait for it."""
@@ -198,7 +200,7 @@ class CorrectGhost(Gadget):
         if known.lines <= _TRIPLET:
             self._lost += 1
             yield from self._say(
-                "The navigators of a shot were lost: it is corrected as the volumes before it were.", Level.INFO
+                "A shot came without navigators: it is corrected as those before it were.", Level.INFO
             )
 
     def _close(self, following: Readout | None) -> Iterator[Readout | Train | Measurement | Notice]:
@@ -318,7 +320,7 @@ class CorrectGhost(Gadget):
 
     def _number(self, line: Readout) -> int:
         """Give the number of a volume in the scan: its repetition, as long as no two volumes share one."""
-        key = _volume(line)
+        key = _volume(line)[1:] if self._echoes else _volume(line)  # without the contrast, all echoes are of one volume
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
             self._by_repetition = self._by_repetition and line.counters.repetition not in self._repetitions

@@ -38,6 +38,10 @@ _THREE_DIMENSIONAL = (
     "The third coordinate of the trajectory changes along the readout: a trajectory through all three dimensions is "
     "not supported, only stacks of spirals or spokes. No image can be made."
 )
+_STILL = (
+    "The trajectory of a plane never leaves the center of k-space, or holds no numbers: no image can be made of it. "
+    "Right would be the k-space coordinates of each sample."
+)
 _DENSITY = "The third coordinate of the trajectory is taken for density weights, not kz; aslive computes its own."
 _MANY = "More different trajectories come than are kept: the density weights of one that comes back are computed again."
 
@@ -177,10 +181,13 @@ class TransformTrajectory(Gadget):
             return None
         if third is Third.DENSITY:
             yield from self._say("third", _DENSITY, Level.INFO)
+        if not np.any(trajectory[..., :2], where=np.isfinite(trajectory[..., :2])):
+            yield from self._say("still", _STILL, Level.ERROR)
+            return None
         if self._unit is None:
             self._unit = recognise_unit(trajectory, self._matrix, self._field_of_view)
             if self._unit is None:
-                reach = f"{np.nanmax(np.abs(trajectory[..., :2])):g}"
+                reach = f"{np.max(np.abs(trajectory[..., :2]), initial=0, where=np.isfinite(trajectory[..., :2])):g}"
                 units = ", ".join(Unit)
                 yield from self._say(
                     "unit",

@@ -181,7 +181,7 @@ class Prewhiten(Gadget):
         return self._matrix
 
     def _scaling(self, dwell: float) -> float:
-        dwells = dwell / self._dwell if dwell > 0 and self._dwell > 0 else 1.0
+        dwells = dwell / self._dwell if 0 < dwell < np.inf and 0 < self._dwell < np.inf else 1.0
         return float(np.sqrt(2 * dwells * self._bandwidth))
 
     def _tell_whitening(self, whitening: Whitening, origin: str, dwell: float) -> Iterator[Notice]:

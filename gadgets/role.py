@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from ..streaming.echoes import reads_several_echoes
 from ..streaming.flow import KSpace, Level, Notice, Place
 from ..streaming.gadget import Gadget
 from ..streaming.scan import CounterRule, Labeling, Role, Scan
@@ -14,12 +15,16 @@ class AssignRole(Gadget):
 
     In this order: the ``aslcontext`` of the header (volume n is ``repetition == n``; where two volumes share a
     repetition, n is the order of arrival), the configured rule, alternation with control first. Without any sign of
-    ASL the role is ``n/a``. Volumes that the rule calls dummies are dropped.
+    ASL the role is ``n/a``. Volumes that the rule calls dummies are dropped. Where each volume is read at several echo
+    times (``contrast``), the first echo has the role and the others are ``n/a``: flow is that of the first echo.
     """
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
     _by_repetition: bool = field(default=True, init=False, repr=False)
     _volume_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    _order: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    _first_echo: int | None = field(default=None, init=False, repr=False)
+    _echoes_told: bool = field(default=False, init=False, repr=False)
     _beyond: bool = field(default=False, init=False, repr=False)
     _dropped: set[int] = field(default_factory=set, init=False, repr=False)
 
@@ -27,10 +32,20 @@ class AssignRole(Gadget):
         """Take the labeling from the header."""
         self._labeling = scan.labeling
         self._by_repetition, self._volume_of, self._beyond, self._dropped = True, {}, False, set()
+        self._order, self._echoes_told = {}, False
+        contrast = scan.encoding.limits.get("contrast") if scan.encoding is not None else None
+        self._first_echo = contrast.minimum if contrast is not None and reads_several_echoes(scan) else None
 
     def process(self, message: KSpace) -> Iterator[KSpace | Notice]:
         """Set the role of one slice or partition."""
         place = message.place
+        if self._first_echo is not None and place.counters.contrast != self._first_echo:
+            if not self._echoes_told:
+                self._echoes_told = True
+                text = "Several echoes are read of each volume: control, label and m0scan are those of the first."
+                yield Notice(text, Level.INFO)
+            yield message
+            return
         n = self._number(place)
         role: Role | None = Role.NOT_APPLICABLE
         if self._labeling.context:
@@ -61,7 +76,9 @@ class AssignRole(Gadget):
         repetition = place.counters.repetition
         if self._by_repetition and self._volume_of.setdefault(repetition, place.volume) != place.volume:
             self._by_repetition = False
-        return repetition if self._by_repetition else place.volume
+        if self._by_repetition:
+            return repetition
+        return place.volume if self._first_echo is None else self._order.setdefault(place.volume, len(self._order))
 
 
 def _by_rule(rule: CounterRule, n: int, place: Place) -> Role | None:

@@ -9,7 +9,7 @@ from ..streaming.flow import Geometry, Level, Notice, Slab, Volume
 from ..streaming.gadget import Gadget
 from ..streaming.scan import Scan
 
-_OPEN = 3
+_OPEN = 32  # volumes; control and label may come interleaved, each with several echoes
 
 
 @dataclass

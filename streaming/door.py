@@ -231,11 +231,11 @@ def _alike(headers: NDArray[np.void]) -> bool:
 
     Converters state the center of backward lines one off.
     """
-    backward = headers["flags"] & _REVERSED != 0
-    for lines in (headers[~backward], headers[backward]):
-        if lines.size and (lines["center_sample"] != lines["center_sample"][0]).any():
+    backward, centers, dwells = headers["flags"] & _REVERSED != 0, headers["center_sample"], headers["sample_time_us"]
+    for stated in (centers[~backward], centers[backward]):
+        if stated.size and (stated != stated[0]).any():
             return False
-    return bool((headers["sample_time_us"] == headers["sample_time_us"][0]).all())
+    return bool((dwells == dwells[0]).all())
 
 
 def _fault(readout: Readout, before: int, after: int, kind: Kind | None) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.metadata import version
+from math import isnan
 from typing import Any
 
 from .chain import Chain, Timing
@@ -35,7 +36,7 @@ from .config import (
 )
 from .door import Door
 from .errors import AsliveError, ConfigError, GadgetError, ProtocolError
-from .flow import Level, Notice
+from .flow import Level, Measure, Measurement, Notice
 from .header import read_header
 from .messages import (
     Acquisition,
@@ -71,6 +72,23 @@ class State(StrEnum):
     DONE = "done"
 
 
+@dataclass(slots=True)
+class Measured:
+    """One quantity, measured again and again during a scan."""
+
+    count: int = 0
+    """Values that are numbers."""
+    mean: float = 0.0
+    latest: float | None = None
+
+    def add(self, value: float) -> None:
+        """Take in a value; NaN is no answer, and is not counted."""
+        if not isnan(value):
+            self.count += 1
+            self.mean += (value - self.mean) / self.count
+            self.latest = value
+
+
 @dataclass
 class Session:
     """One scan."""
@@ -93,6 +111,8 @@ class Session:
     scan: Scan | None = field(default=None, init=False)
     error: str = field(default="", init=False)
     """Why the session failed, if it did."""
+    measured: dict[Measure, Measured] = field(default_factory=dict, init=False)
+    """What was measured of the data on the way."""
     _recipe: Recipe | None = field(default=None, init=False)
     _header: str = field(default="", init=False)
     _notes: list[Notice] = field(default_factory=list, init=False)
@@ -260,6 +280,8 @@ class Session:
                 yield from self._out(output)
 
     def _out(self, output: object) -> Iterator[Message]:
+        if isinstance(output, Measurement):
+            self.measured.setdefault(output.name, Measured()).add(output.value)
         if isinstance(output, Noise) and self.keep_noise and self.scan and self.scan.measurement_id:
             self.keep_noise(self.scan.measurement_id, output)
         if self.watch:

@@ -192,6 +192,7 @@ def summary(session: Session, seconds: float) -> dict[str, Any]:  # Any: JSON va
         "seconds": round(seconds, 3),
         "error": session.error,
         "gadgets": [asdict(timing) for timing in session.timings],
+        "measured": {name: asdict(measured) for name, measured in session.measured.items()},
     }
 
 

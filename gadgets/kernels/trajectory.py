@@ -51,7 +51,8 @@ def recognise_unit(trajectory: NDArray[np.float32], matrix: tuple[int, int], fie
     Each unit reaches half a cycle per voxel at another number: 0.5, pi, N / 2 or N / (2 field of view). The first one
     that is not exceeded is taken; none where all are.
     """
-    largest = np.nanmax(np.abs(trajectory[..., :2]), axis=tuple(range(trajectory.ndim - 1)), initial=0)
+    size = np.abs(trajectory[..., :2])
+    largest = size.max(axis=tuple(range(trajectory.ndim - 1)), initial=0, where=np.isfinite(size))
     for unit in Unit:
         factors = voxels_per_unit(unit, matrix, field_of_view)
         if min(factors) > 0 and np.max(largest * factors) <= 0.5 * _TOLERANCE:
@@ -67,7 +68,8 @@ def third_coordinate(trajectory: NDArray[np.float32]) -> Third:
     if trajectory.shape[-1] < 3:
         return Third.NONE
     values = trajectory[..., 2][np.isfinite(trajectory[..., 2])]
-    if values.size == 0 or np.ptp(values) <= _STILL * np.nanmax(np.abs(trajectory[..., :2]), initial=0):
+    size = np.abs(trajectory[..., :2])
+    if values.size == 0 or np.ptp(values) <= _STILL * size.max(initial=0, where=np.isfinite(size)):
         return Third.PARTITION
     return Third.DENSITY if values.min() >= 0 and values.max() <= 1 else Third.UNKNOWN
 

@@ -43,9 +43,10 @@ def sample_positions(
 def line_operator(positions: NDArray[np.float64], columns: int) -> NDArray[np.complex64]:
     """Give the matrix from samples at these positions of k-space to an image line; ``(columns, samples)``.
 
-    ``M = F pinv(Q)``, ``Q[n, j] = sinc(k_n - j)``, F the centered, orthonormal inverse Fourier transform. With an even
-    number of columns the grid of k-space goes from -N / 2 to N / 2, of which F takes each end by half: so neither
-    direction of the readout is preferred.
+    ``M = F pinv(Q)``, ``Q[n, j] = sinc(k_n - j)``, F the centered, inverse Fourier transform. With an even number of
+    columns the grid of k-space goes from -N / 2 to N / 2, of which F takes each end by half: so neither direction of
+    the readout is preferred. The scale is such that white noise keeps its variance, as in an orthonormal transform of
+    oversampled lines: it is their signal that grows.
     """
     half = columns // 2
     grid = np.arange(-half, half + 1)
@@ -54,8 +55,8 @@ def line_operator(positions: NDArray[np.float64], columns: int) -> NDArray[np.co
         shares[[0, -1]] = 0.5
     solved = np.linalg.pinv(np.sinc(positions[:, np.newaxis] - grid), rcond=_CUT_OFF)
     turns = np.outer(np.arange(columns) - half, grid) % columns
-    fourier = np.exp(2j * np.pi * turns / columns) * shares / np.sqrt(columns)
-    return (fourier @ solved).astype(np.complex64)
+    operator = (np.exp(2j * np.pi * turns / columns) * shares) @ solved
+    return (operator * np.sqrt(columns) / np.linalg.norm(operator)).astype(np.complex64)
 
 
 class RampLines:
@@ -68,10 +69,8 @@ class RampLines:
 
     def __init__(self, positions: NDArray[np.float64], columns: int) -> None:
         self._positions = positions
-        forward, backward = line_operator(positions, columns), line_operator(-positions, columns)
-        # more samples than columns average the noise; scaled so that white noise keeps its variance, as in an FFT
-        for operator in (forward, backward):
-            operator /= np.sqrt(np.square(np.abs(operator)).sum() / columns)
+        forward = line_operator(positions, columns)
+        backward = line_operator(-positions, columns)
         self._operators = [forward.T.copy(), backward.T.copy()]
         self._quarters: list[NDArray[np.float32]] | None = None
         if np.allclose(positions, -positions[::-1], atol=1e-6 * columns):

@@ -15,8 +15,12 @@ _ITERATIONS = 3
 
 def virtual_coil(images: NDArray[np.complex64]) -> NDArray[np.complex64]:
     """Give the unit weights ``(coils,)`` of the mixture that sees most signal in images ``(coils, z, y, x)``."""
-    flat = images.reshape(images.shape[0], -1)
-    _, vectors = np.linalg.eigh(flat @ flat.conj().T)
+    coils, scale = images.shape[0], _to_size_one(images)
+    shared = np.zeros((coils, coils), np.complex128)
+    for z in range(images.shape[1] if scale else 0):
+        flat = (images[:, z] * scale).reshape(coils, -1)
+        shared += flat @ flat.conj().T
+    _, vectors = np.linalg.eigh(shared)
     return vectors[:, -1].astype(np.complex64)
 
 
@@ -30,11 +34,19 @@ def coil_maps(images: NDArray[np.complex64]) -> NDArray[np.complex64]:
     maps = np.empty(images.shape, np.complex64)
     for z in range(images.shape[1]):
         plane = np.ascontiguousarray(images[:, z].transpose(1, 2, 0))
+        scale = _to_size_one(plane)
+        plane = plane * scale if scale else np.zeros_like(plane)
         real, imaginary = np.empty(plane.shape, np.float32), np.empty(plane.shape, np.float32)
         _estimate(plane.real.copy(), plane.imag.copy(), reference.real.copy(), reference.imag.copy(), real, imaginary)
         maps[:, z].real = real.transpose(2, 0, 1)
         maps[:, z].imag = imaginary.transpose(2, 0, 1)
     return maps
+
+
+def _to_size_one(images: NDArray[np.complex64]) -> np.float32:
+    """Give what brings the largest part to 1, so that powers neither overflow nor vanish; 0 where no number does."""
+    largest = max(float(np.abs(part).max(initial=0)) for part in (images.real, images.imag))
+    return np.float32(1 / largest) if largest > 0 and 0 < np.float32(1 / largest) < np.inf else np.float32(0)
 
 
 _PLANE, _LINE = "float32[:,:,::1]", "float32[::1]"

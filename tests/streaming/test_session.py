@@ -23,7 +23,7 @@ from aslive.streaming.messages import (
     Text,
     Waveform,
 )
-from aslive.streaming.session import Session, State
+from aslive.streaming.session import Measured, Session, State
 from aslive.streaming.wire import Decoder, encode
 
 CHAIN = "<configuration><stream><gadget><classname>mean</classname></gadget></stream></configuration>"
@@ -285,3 +285,11 @@ def test_a_session_fails_only_once(site):
     assert len(list(session.fail(DataError("first")))) == 2
     assert list(session.fail(DataError("second"))) == []
     assert session.error == "first"
+
+
+def test_what_was_measured_is_kept_and_what_has_no_answer_is_not_counted():
+    measured = Measured()
+    for value in (0.1, float("nan"), 0.3):
+        measured.add(value)
+    assert (measured.count, measured.latest) == (2, 0.3)
+    assert measured.mean == pytest.approx(0.2)

@@ -46,11 +46,22 @@ def test_a_smooth_object_is_drawn_where_it_is_from_either_direction(gradient, co
     k = (-positions if backwards else positions) / columns
     # the Fourier transform of a Gaussian is known; its values between the lines are what a scanner reads
     signal = np.sqrt(2 * np.pi) * width * np.exp(-2 * (np.pi * k * width) ** 2 - 2j * np.pi * k * center)
-    expected = np.exp(-((x - center) ** 2) / (2 * width**2)) * np.sqrt(columns)
+    expected = np.exp(-((x - center) ** 2) / (2 * width**2))
     lines = np.tile(signal, (3, 2, 1)).astype(np.complex64)
     image = RampLines(positions, columns)(lines, np.full(len(lines), backwards))
     assert image.shape == (3, 2, columns)
-    np.testing.assert_allclose(image[2, 1], expected, atol=0.02 * np.sqrt(columns))
+    brightness = np.vdot(expected, image[2, 1]) / np.vdot(expected, expected)
+    np.testing.assert_allclose(image[2, 1] / brightness, expected, atol=0.02)
+    assert brightness.real > 0.99 * np.sqrt(columns)
+
+
+@pytest.mark.parametrize(("samples", "columns"), [(150, 32), (64, 32), (65, 33), (48, 48)])
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_white_noise_keeps_its_variance(gradient, samples, columns):
+    positions = sample_positions(*gradient, 0.95 * sum(gradient) / samples, samples, columns)
+    for direction in (1, -1):
+        operator = line_operator(direction * positions, columns)
+        assert np.mean(np.sum(np.abs(operator) ** 2, axis=1)) == pytest.approx(1, abs=1e-4)
 
 
 def test_moving_brings_a_distant_field_of_view_into_the_middle():
