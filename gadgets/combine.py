@@ -7,11 +7,17 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import CoilImages, Slab
+from ..streaming.flow import CoilImages, Level, Notice, Slab
 from ..streaming.gadget import Gadget
 from ..streaming.scan import Role, Scan
 from .kernels.combination import combine, root_sum_of_squares
 from .kernels.walsh import coil_maps
+
+
+_FOLDED = (
+    "Lines are skipped as for parallel imaging, but the header states no acceleration: the images stay folded, and flow "
+    "cannot be trusted. Let the header state its accelerationFactor."
+)
 
 
 class Mode(StrEnum):
@@ -36,6 +42,7 @@ class Combine(Gadget):
 
     _stated: bool = field(default=False, init=False, repr=False)
     _maps: dict[int, NDArray[np.complex64]] = field(default_factory=dict, init=False, repr=False)
+    _told: bool = field(default=False, init=False, repr=False)
 
     def needed(self, scan: Scan) -> bool:
         """Tell whether the images of single coils are whole; folded ones are unmixed instead."""
@@ -44,10 +51,13 @@ class Combine(Gadget):
     def start(self, scan: Scan) -> None:
         """Forget the maps of the scan before."""
         self._stated = scan.labeling.stated
-        self._maps = {}
+        self._maps, self._told = {}, False
 
-    def process(self, message: CoilImages) -> Iterator[Slab]:
+    def process(self, message: CoilImages) -> Iterator[Slab | Notice]:
         """Combine one slice, or one 3-D volume."""
+        if message.place.sampling.acceleration > 1 and not self._told:
+            self._told = True
+            yield Notice(_FOLDED, Level.ERROR)
         if self.mode == Mode.RSS:
             combined = root_sum_of_squares(message.data)
         else:
@@ -58,7 +68,8 @@ class Combine(Gadget):
         maps = self._maps.get(message.index)
         if maps is not None and maps.shape == message.data.shape:
             return maps
-        maps = coil_maps(message.data).conj()
+        maps = coil_maps(message.data)
+        np.conjugate(maps, out=maps)  # in place: those of a 3-D volume are large
         wanted = not self._stated or message.place.role in (Role.M0SCAN, Role.CONTROL, Role.LABEL)
         if wanted and message.place.missing == 0:
             self._maps[message.index] = maps

@@ -18,8 +18,8 @@ class Compress(Gadget):
 
     The virtual coils are the principal components of the whitened k-space of the whole first volume and its reference
     lines (Huang et al., MRI 26:133 (2008)): one matrix for all slices, fixed for the run, with orthonormal rows, so
-    that noise stays white. One slice would not do, because the coils of a head array see different slices; so the first
-    volume is held until its last plane has come, and then passes on.
+    that noise stays white. One slice would not do, because the coils of a head array see different slices; so all is
+    held until the last plane of a first volume has come, and then passes on.
     """
 
     coils: int = 0
@@ -46,10 +46,6 @@ class Compress(Gadget):
         if self._matrix is not None:
             yield from self._compress(message, self._matrix)
             return
-        if self._held and message.place.volume != self._held[0].place.volume:
-            matrix = yield from self._decide()
-            yield from self._compress(message, matrix)
-            return
         self._learn(message)
         if (isinstance(message, KSpace) and message.last) or self._held_bytes > self.max_bytes:
             yield from self._decide()
@@ -65,10 +61,12 @@ class Compress(Gadget):
         if self._shared is None:
             self._shared = np.zeros((message.data.shape[0],) * 2, complex)
         if message.data.shape[0] == len(self._shared):
-            self._shared += covariance(message.data)
+            found = covariance(message.data)
+            if np.isfinite(found).all():
+                self._shared += found
 
     def _decide(self) -> Iterator[KSpace | Reference | Notice]:
-        """Make the matrix and let the held volume go; gives the matrix as the value of ``yield from``."""
+        """Make the matrix and let go what was held."""
         shared, self._shared = self._shared, None
         assert shared is not None  # noqa: S101  (something is held)
         made = compression(shared, self.coils)
@@ -80,7 +78,6 @@ class Compress(Gadget):
         )
         for message in held:
             yield from self._compress(message, made.matrix)
-        return made.matrix
 
     def _compress(
         self, message: KSpace | Reference, matrix: NDArray[np.complex64]

@@ -23,7 +23,7 @@ class Fourier(Gadget):
     Centred, orthonormal inverse FFT along y as each slice or partition arrives, and along z when all partitions of a
     3-D volume have; rows and slices outside of the wanted field of view are cut off. Where k-space was cut off (partial
     Fourier, asymmetric echo) its edge fades out instead of ringing: the same weights for all volumes that were sampled
-    alike. The memory of a 3-D volume is used again for the next but one: who keeps its images longer takes a copy.
+    alike. The memory of a 3-D volume is used again for the next one: who keeps its images longer takes a copy.
     """
 
     backend: Backend = Backend.FFTW

@@ -23,7 +23,7 @@ from ..streaming.gadget import Gadget
 from ..streaming.numbering import Numbering
 from ..streaming.scan import Scan
 from .kernels.filling import Filling, Line, Volumes
-from .kernels.grid import Grid, learned_grid, share, stated_grid
+from .kernels.grid import Grid, learned_grid, share, stated_grid, thinned
 from .kernels.lines import Plane
 from .kernels.references import ReferenceLines
 from .kernels.segments import Segments
@@ -34,6 +34,7 @@ _REFERENCES = (Kind.REFERENCE, Kind.REFERENCE_AND_IMAGING)
 _LINES_UNKNOWN = (
     "The header does not say which lines to expect: the first volume ends where another begins, and teaches it."
 )
+_SKIPPED = "Lines are skipped, and the header states no such acceleration: parallel imaging needs accelerationFactor."
 _OUTSIDE = "did not fit into the k-space and were left out"
 _LATE = "came too late for their volume and were left out"
 _SPOILT = "held values that are no numbers, and count as missing"
@@ -41,7 +42,6 @@ _BETWEEN = "lay between those of the stated acceleration, and were taken as refe
 _NEARLY_ALL = 0.9  # of the lines of a plane: then the header's acceleration is wrong, and all of them are images
 _MOST_LINES = 4096  # along any axis; where the header says nothing, a stray counter must not be believed
 _Made = KSpace | Reference | Progress | Notice
-_OPEN = 2  # volumes in work: control and label of an interleaved segmented scan
 
 
 @dataclass
@@ -159,10 +159,15 @@ class Gather(Gadget):
         coils, columns = self._shape
         planes, rows = grid.planes.size, grid.lines.size
         size = f"Volumes of {coils} coils x {planes} x {rows} x {columns} samples"
-        self._bound(_OPEN * 8 * coils * columns * rows * planes, size)
-        self._grid = grid
+        self._bound(self._numbering.together * 8 * coils * columns * rows * planes, size)
         y, z = share(grid.lines, grid.step_y), share(grid.planes, grid.step_z)
+        self._grid = grid
         self._sampling = self._sampling._replace(y=y, z=z, step_y=grid.step_y, step_z=grid.step_z)
+
+    def _expect(self, grid: Grid) -> None:
+        """Expect something else from now on, and of the volumes in work."""
+        self._believe(grid)
+        self._volumes.expect(grid)
 
     def _hold(self, message: Readout) -> Iterator[_Made]:
         """Hold the lines of the first volume until another volume begins: other counters, or its first line again."""
@@ -212,10 +217,9 @@ class Gather(Gadget):
         volume = volumes.open.get(key)
         if volume is not None and volume.off_lattice(grid, line):  # a reference line, or one without a flag
             return (yield from self._take_between(message))
-        late, over = volumes.make_room(key, line, grid, _OPEN)
+        late, over = volumes.make_room(key, line, grid, self._numbering.together)
         if late is not None:
-            text = f"Volume {late.number}: a line came when its slice or partition had gone out."
-            return (yield from self._tell(_LATE, text))
+            return (yield from self._tell(_LATE, f"Volume {late.number}: a line came when its plane had gone out."))
         for other in over:
             yield from self._release(other)
         grid = self._grid or grid  # a release may have taught something
@@ -259,11 +263,8 @@ class Gather(Gadget):
 
     def _advance(self, volume: Filling[Place], index: int, plane: Plane, grid: Grid) -> Iterator[_Made]:
         """See how far a volume is: let a complete plane go, and with the last one the volume."""
-        if self._segments.count > 1:
-            segment = self._segments.complete(volume.lines, volume.total(grid))
-            if segment > volume.segment:
-                volume.segment = segment
-                yield Progress(volume.place, segment, self._segments.count)
+        if segment := volume.advanced(self._segments, grid):
+            yield Progress(volume.place, segment, self._segments.count)
         if len(plane.seen) != plane.expected:
             return
         held, self._held = self._held, None
@@ -280,10 +281,8 @@ class Gather(Gadget):
             return
         volume.waiting = []
         if last:
-            for key, other in list(self._volumes.open.items()):
-                if other.number < volume.number:  # it cannot become complete any more
-                    yield from self._release(self._volumes.open.pop(key))
-            del self._volumes.open[volume.key]
+            for older in self._volumes.close(volume):  # they cannot become complete any more
+                yield from self._release(older)
         for number in ready:
             yield from self._let_go(volume, number, last and number == index)
 
@@ -309,12 +308,11 @@ class Gather(Gadget):
         self._bound(self._references.bytes, "The reference lines")
 
     def _reference(self, volume: Filling[Place], index: int) -> Iterator[Reference]:
-        grid = self._grid
-        if grid is None or not self._references.waits(index):
+        grid, deep = self._grid, self._numbering.three_dimensional
+        number = 0 if deep or grid is None else index + grid.planes.first  # kept by the number of the slice itself
+        if grid is None or not self._references.waits(number):
             return
-        block = self._references.take(
-            index, volume.by_place(grid, None if self._numbering.three_dimensional else index)
-        )
+        block = self._references.take(number, volume.by_place(grid, None if deep else index))
         if block is not None:
             yield Reference(block.data, block.place, index, block.center)
 
@@ -363,6 +361,11 @@ class Gather(Gadget):
         if grid is None:
             return
         self._held = None
+        sparse = thinned(grid, volume.rows, grid.averages.count) if volume.lacking(grid) else None
+        if sparse is not None and sparse.step_y == self._numbering.acceleration[0]:
+            grid = sparse  # as the header says; a fully sampled volume before it taught otherwise
+            self._expect(grid)
+            volume.expect(grid)
         total = volume.total(grid)
         if volume.again and 2 * came < total and self._volumes.repeats:
             self._faults[_LATE] += came  # copies of lines of a volume that went out long ago; no volume
@@ -371,10 +374,7 @@ class Gather(Gadget):
         self._find_shift(volume, grid)
         deep, lacking = self._numbering.three_dimensional, volume.lacking(grid)
         if lacking:  # none where what is expected changed meanwhile
-            where = (
-                f"{'partition' if deep else 'slice'} {', '.join(map(str, lacking[:8]))}{', ...' * (len(lacking) > 8)}"
-            )
-            yield Notice(f"Volume {volume.number} lacks {total - came} of its {total} lines, in {where}.")
+            yield Notice(volume.lack(grid, "partition" if deep else "slice"))
         absent = [index for index in lacking if index not in volume.planes and index not in volume.done]
         if deep:  # there zeros go out only where nothing else is left to say that the volume is over
             absent = absent[: not volume.planes]
@@ -387,11 +387,12 @@ class Gather(Gadget):
             missing = max(0, plane.expected - len(plane.seen)) + (never if last else 0)
             yield from self._let_go(volume, index, last, missing)
         rows = volume.rows
-        if lacking and rows == self._came_before and len(rows) == len(volume.acquired(grid)):
-            # twice the same: the header, or the first volume, was the odd one
-            self._grid = replace(grid, counts={index: len(seen) for index, seen in volume.done.items()})
-            for other in self._volumes.open.values():
-                other.expect(self._grid)
+        if lacking and rows == self._came_before and len(rows) == len(volume.acquired(grid)):  # twice the same
+            if volume.skips(grid):
+                yield Notice(_SKIPPED, Level.ERROR)
+            else:  # the header, or the first volume, was the odd one
+                self._grid = replace(grid, counts={index: len(seen) for index, seen in volume.done.items()})
+                self._volumes.expect(self._grid)
         self._came_before = rows
 
 

@@ -197,11 +197,9 @@ class CorrectGhost(Gadget):
                 )
             return
         shot.estimate = known.estimate(_first_line(first), self._pair(first))
-        if known.lines <= _TRIPLET:
+        if known.lines <= _TRIPLET and not self._echoes:  # further echoes follow the navigators of the first
             self._lost += 1
-            yield from self._say(
-                "A shot came without navigators: it is corrected as those before it were.", Level.INFO
-            )
+            yield from self._say("A shot came without navigators: it is corrected as those before it were.", Level.INFO)
 
     def _close(self, following: Readout | None) -> Iterator[Readout | Train | Measurement | Notice]:
         """Learn from a group of navigators, and begin the shot that follows, or release the one that waits."""

@@ -62,13 +62,11 @@ class TransformTrajectory(Gadget):
     Adjoint non-uniform FFT in the plane as each slice or partition arrives, with the density of the samples compensated
     (Pipe and Menon, MRM 41:179 (1999)), then the FFT along z when all partitions of a 3-D volume have come. Linear and
     the same for every volume with that trajectory. The scale is that of ``fourier``. The memory of a 3-D volume is used
-    again for the next but one: who keeps its images longer takes a copy.
+    again for the next one: who keeps its images longer takes a copy.
     """
 
     precision: float = 1e-4
     """Relative error of the non-uniform FFT, 1e-6 to 0.1."""
-    threads: int = 1
-    """Threads of the non-uniform FFT."""
     trajectory_delay: float = 0.0
     """Time by which the gradients lag behind the samples, s."""
     off_center_x: float = 0.0
@@ -151,7 +149,7 @@ class TransformTrajectory(Gadget):
     def _prepare(self, coils: int) -> None:
         x, y, _ = self._kept
         self._coils, self._along_z, self._open, self._sampling = coils, None, {}, FULL
-        self._in_plane = AdjointTransform(coils, (y, x), self.precision, self.threads)
+        self._in_plane = AdjointTransform(coils, (y, x), self.precision)
         if self._three_dimensional:
             self._along_z = PartitionTransform((coils, self._partitions, y, x), Backend.FFTW)
 
@@ -208,7 +206,7 @@ class TransformTrajectory(Gadget):
             return None
         weights = np.zeros(counts.size, np.complex64)
         x, y = self._matrix
-        weights[counts] = density_weights(points[:, counts], (y, x), threads=self.threads)
+        weights[counts] = density_weights(points[:, counts], (y, x))
         return _Sampled(points, weights * self._off_center(points))
 
     def _off_center(self, points: NDArray[np.float32]) -> NDArray[np.complex64]:

@@ -76,6 +76,7 @@ class Door:
 
     def __init__(self, scan: Scan, tick: float = 2.5e-3) -> None:
         self._encoding = scan.encoding
+        self._references_wanted = scan.encoding is None or scan.encoding.undersampled
         self._tick = tick
         self._settled = False
         """Whether an ordinary imaging line can settle nothing any more, and may pass at once."""
@@ -143,7 +144,7 @@ class Door:
     def _receive_special(self, readout: Readout, before: int, after: int, space: int) -> Iterator[Readout | Notice]:
         kind = classify(readout.flags, space)
         samples = readout.data.shape[1]
-        fault = _fault(readout, before, after, kind)
+        fault = _fault(readout, before, after, kind) or self._unwanted(readout, space, kind)
         if fault:
             if not self._left_out[fault]:
                 yield Notice(f"A readout is left out because {fault}; further ones are only counted.")
@@ -165,6 +166,12 @@ class Door:
             if kind is Kind.SKIPPED:
                 self._skipped[_reason(readout.flags)] += 1
             yield readout
+
+    def _unwanted(self, readout: Readout, space: int, kind: Kind | None) -> str:
+        """Tell why nobody would miss a readout, and its sender should know; empty if it is of use."""
+        if kind is not Kind.REFERENCE or self._references_wanted or readout.flags & _CALIBRATION:
+            return ""
+        return f"it is of encoding space {space} and no reference line; images are those of space 0"
 
     def _hold(self, readout: Readout) -> Iterator[Readout | Notice]:
         """Treat a line flagged 29 as what such lines are, or keep it while that is open."""

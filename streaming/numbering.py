@@ -12,6 +12,8 @@ _LINE, _PARTITION, _SLICE, _AVERAGE, _SEGMENT = (
     "segment",
 )
 
+_MOST_ECHOES = 16
+
 Range = tuple[int, int, int]
 """Minimum, maximum and center of a counter, as the header states them."""
 
@@ -48,6 +50,9 @@ class Numbering:
         segments = self.limits(_SEGMENT)
         self.segments = segments[1] - segments[0] + 1 if segments and row != _SEGMENT else 1
         """Segments of a volume."""
+        contrast = self.limits("contrast")
+        self.together = 2 * min(contrast[1] - contrast[0] + 1 if contrast else 1, _MOST_ECHOES)
+        """Volumes that may be in work at once: control and label of an interleaved scan, each with all its echoes."""
         repetition = self.limits("repetition")
         self.repeats = repetition is not None and repetition[1] > repetition[0]
         """Whether the header says that a counter tells repetitions apart."""

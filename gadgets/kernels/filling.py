@@ -1,6 +1,7 @@
 """Volumes of k-space on the way to being complete."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from .grid import Grid
 from .lines import Plane
+from .segments import Segments
 
 P = TypeVar("P")
 """What the caller wants to remember of where a volume or plane lies."""
@@ -85,6 +87,15 @@ class Filling(Generic[P]):
         """Tell which planes are not complete."""
         return [index for index in self.acquired(grid) if len(self.seen(index)) < self.expected(grid, index)]
 
+    def lack(self, grid: Grid, what: str) -> str:
+        """Say how many lines are lacking, and in which planes; empty where none are."""
+        lacking = self.lacking(grid)
+        total = self.total(grid)
+        where = ", ".join(map(str, lacking[:8])) + ", ..." * (len(lacking) > 8)
+        return (
+            f"Volume {self.number} lacks {total - self.lines} of its {total} lines, in {what} {where}." if where else ""
+        )
+
     def by_place(self, grid: Grid, only: int | None) -> dict[tuple[int, int], NDArray[np.complex64]]:
         """Give the lines that are there by their distance from the centre along (kz, ky); of one slice, or of all."""
         return {
@@ -109,6 +120,21 @@ class Filling(Generic[P]):
     def rows(self) -> dict[int, set[int]]:
         """Which rows of each plane came."""
         return {index: {row for row, _ in self.seen(index)} for index in (*self.done, *self.planes)}
+
+    def advanced(self, segments: Segments, grid: Grid) -> int:
+        """Tell that further segments are complete: how many are by now; 0 where nothing changed."""
+        if segments.count < 2:
+            return 0
+        complete = segments.complete(self.lines, self.total(grid))
+        if complete <= self.segment:
+            return 0
+        self.segment = complete
+        return complete
+
+    def skips(self, grid: Grid) -> bool:
+        """Tell whether the rows of every plane lie evenly, but farther apart than expected."""
+        distances = {b - a for rows in self.rows.values() for a, b in pairwise(sorted(rows))}
+        return len(distances) == 1 and distances.pop() > grid.step_y
 
 
 class Volumes(Generic[P]):
@@ -167,6 +193,16 @@ class Volumes(Generic[P]):
             return True
         again = line == volume.first and line[1] in volume.seen(line[0])
         return again and not self.told_apart and 2 * volume.lines > volume.total(grid)
+
+    def expect(self, grid: Grid) -> None:
+        """Expect something else of the volumes in work."""
+        for volume in self.open.values():
+            volume.expect(grid)
+
+    def close(self, volume: Filling[P]) -> list[Filling[P]]:
+        """End a volume that is complete; give those that began before it, which are not open any more."""
+        del self.open[volume.key]
+        return [self.open.pop(key) for key, other in list(self.open.items()) if other.number < volume.number]
 
     def give_up(self, volume: Filling[P]) -> None:
         """Remember a volume that went out incomplete."""

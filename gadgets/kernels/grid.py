@@ -201,6 +201,24 @@ def learned_grid(
     return replace(regular, counts=wanted if 0 <= lost <= _FEW * len(distinct) else dict(came_of))
 
 
+def thinned(grid: Grid, rows: Mapping[int, set[int]], averages: int) -> Grid | None:
+    """Give the grid of a volume of which every plane lacks the same share of the rows, evenly; None for all others.
+
+    ``rows`` are those that came, by plane.
+    """
+    steps = {_common_step(sorted(found)) for found in rows.values()}
+    step = steps.pop() if len(steps) == 1 else 1
+    if step <= grid.step_y:
+        return None
+    sparse = replace(grid, step_y=step, counts=None)
+    lines = {plane: sparse.expected(plane, min(found)) for plane, found in rows.items()}
+    whole = all(
+        len(found) * averages == lines[plane] and len({row % step for row in found}) == 1
+        for plane, found in rows.items()
+    )
+    return replace(sparse, counts=lines) if whole else None
+
+
 _FEW = 0.1
 
 

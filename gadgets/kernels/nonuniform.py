@@ -3,8 +3,14 @@
 Coordinates are cycles per voxel, shape ``(2, points)``, x first: -0.5 to 0.5 is the k-space of the grid.
 """
 
+from math import ceil
+
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
+
+from .fft import Backend, empty, plan_inverse
+from .gridding import kernel_in_the_image, kernel_width, places, spread, steepness
 
 try:
     import finufft
@@ -12,43 +18,65 @@ except ImportError:  # an installation without FFTW, which finufft's wheel holds
     finufft = None
 
 AVAILABLE = finufft is not None
-"""Whether finufft is installed."""
+"""Whether finufft is installed, which density weights need."""
 
 _PRECISION_OF_WEIGHTS = 1e-3
+_OVERSAMPLING = 1.5  # of the finer grid; with less the kernel is wider, with more the transforms are longer
 
 
 class AdjointTransform:
     """The adjoint non-uniform FFT of all coils at once, onto one grid.
 
-    ``image(r) = sum_j w_j s_j exp(2 pi i k_j r)`` with voxel n // 2 at r = 0, in finufft (Barnett et al.,
-    SIAM J Sci Comput 41:C479 (2019)). With weights from ``density_weights`` it has the scale of the centred,
-    orthonormal FFT. The plan is made once; new points cost a sort.
+    ``image(r) = sum_j w_j s_j exp(2 pi i k_j r)`` with voxel n // 2 at r = 0: samples are spread onto a finer grid,
+    which is transformed, and what the spreading did to the image is undone. With weights from ``density_weights`` it
+    has the scale of the centred, orthonormal FFT. Plans are made once; new points cost the kernel at each of them.
     """
 
-    def __init__(self, coils: int, shape: tuple[int, int], precision: float = 1e-4, threads: int = 1) -> None:
+    def __init__(
+        self, coils: int, shape: tuple[int, int], precision: float = 1e-4, backend: str = Backend.FFTW
+    ) -> None:
         """Plan for images of shape ``(coils, y, x)``."""
-        self._coils = coils
-        self._plan = finufft.Plan(  # pyright: ignore[reportOptionalMemberAccess] (the gadget asked whether it is there)
-            1, shape, n_trans=coils, eps=precision, isign=1, dtype="complex64", nthreads=threads
-        )
+        self._shape, self._width = shape, kernel_width(precision, _OVERSAMPLING)
+        y, x = (scipy.fft.next_fast_len(max(ceil(_OVERSAMPLING * n), 2 * self._width)) for n in shape)
+        self._sizes = y, x
+        self._grid, self._rows = empty((y, x, coils)), empty((shape[0], x, coils))
+        self._along_y, self._along_x = plan_inverse(self._grid, 0, backend), plan_inverse(self._rows, 1, backend)
+        self._steepness = [steepness(self._width, n / size) for n, size in zip(shape, self._sizes, strict=True)]
+        along = zip(shape, self._sizes, self._steepness, strict=True)
+        in_y, in_x = (kernel_in_the_image(n, size, self._width, steep) for n, size, steep in along)
+        self._undo = (1 / np.outer(in_y, in_x)).astype(np.float32)[..., np.newaxis]
         self._points: NDArray[np.float32] | None = None
+        self._first, self._shares = np.empty((2, 0), np.int32), np.empty((2, 0, self._width), np.float32)
 
     def __call__(
         self, samples: NDArray[np.complex64], points: NDArray[np.float32], weights: NDArray[np.complex64]
     ) -> NDArray[np.complex64]:
         """Transform samples ``(coils, points)`` with their weights ``(points,)`` to images ``(coils, y, x)``."""
         if points is not self._points:
-            x, y = np.ascontiguousarray(2 * np.pi * points, np.float32)
-            self._plan.setpts(y, x)
+            along = zip(points[::-1], self._sizes, self._steepness, strict=True)
+            found = [places(axis, size, self._width, steep) for axis, size, steep in along]
+            self._first, self._shares = (np.stack(parts) for parts in zip(*found, strict=True))
             self._points = points
-        weighted = np.multiply(samples, weights)
-        images = np.asarray(self._plan.execute(weighted if self._coils > 1 else weighted[0]), np.complex64)
-        return images.reshape(self._coils, *images.shape[-2:])
+        self._grid[...] = 0
+        # the compiled loop takes plain arrays only; views of received bytes are not plain
+        spread(np.require(samples, requirements="CAW"), weights, self._first, self._shares, self._grid)
+        grid, (y, x) = self._along_y(self._grid), self._shape
+        for wanted, found in _middle(y, self._sizes[0]):
+            self._rows[wanted] = grid[found]
+        rows = self._along_x(self._rows)
+        images = np.empty((samples.shape[0], y, x), np.complex64)
+        for wanted, found in _middle(x, self._sizes[1]):
+            np.multiply(rows[:, found], self._undo[:, wanted], out=images.transpose(1, 2, 0)[:, wanted])
+        return images
 
 
-def density_weights(
-    points: NDArray[np.float32], shape: tuple[int, int], iterations: int = 8, threads: int = 1
-) -> NDArray[np.float32]:
+def _middle(count: int, size: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Tell where the middle ``count`` of ``size`` voxels go, and where a plain FFT has put them, in two pieces."""
+    half = count // 2
+    return (slice(half), slice(size - half, size)), (slice(half, count), slice(count - half))
+
+
+def density_weights(points: NDArray[np.float32], shape: tuple[int, int], iterations: int = 8) -> NDArray[np.float32]:
     """Weigh each sample by the area of k-space that it stands for.
 
     ``w <- w / (w * psi)``: Pipe and Menon, MRM 41:179 (1999). The Fourier transform of the kernel psi is the overlap of
@@ -60,7 +88,7 @@ def density_weights(
     """
     x, y = np.ascontiguousarray(2 * np.pi * points, np.float32)
     overlap = _overlap(shape)
-    options = {"eps": _PRECISION_OF_WEIGHTS, "dtype": "complex64", "nthreads": threads}
+    options = {"eps": _PRECISION_OF_WEIGHTS, "dtype": "complex64", "nthreads": 1}
     gather, spread = (
         finufft.Plan(kind, overlap.shape, isign=sign, **options)  # pyright: ignore[reportOptionalMemberAccess] (as above)
         for kind, sign in ((1, 1), (2, -1))

@@ -27,21 +27,21 @@ class PartitionTransform:
     """Collects the partitions of 3-D volumes and turns them into images along z, centred and orthonormal.
 
     From the second volume on z is transformed before the last partition has come, and that one is added: the transform
-    is linear. The memory of a volume is used again for the next but one.
+    is linear. The memory of a volume is used again for the next one.
     """
 
     def __init__(self, shape: tuple[int, int, int, int], backend: str = Backend.FFTW) -> None:
-        """Plan for volumes of shape ``(coils, z, y, x)``, with memory for two of them."""
+        """Plan for volumes of shape ``(coils, z, y, x)``, with memory for one; more is taken when two are open at once."""
         coils, self._size, *self._plane = shape
         self._values = self._plane[0] * self._plane[1]
         self._targets, self._centring = centring(self._size)
         self._weights = self._centring
         self._expected = 0
         self._open: dict[int, _Open] = {}
-        self._spare = [empty((coils, self._size, self._values + _PADDING)) for _ in range(2)]
-        self._transform = plan_inverse(self._spare[0][:, :, : self._values], 1, backend)
-        for memory in self._spare:
-            memory[...] = 0  # the first touch of so much memory takes longer than the transform
+        memory = empty((coils, self._size, self._values + _PADDING))
+        self._transform = plan_inverse(memory[:, :, : self._values], 1, backend)
+        memory[...] = 0  # the first touch of so much memory takes longer than the transform
+        self._spare = [memory]
         self._given: NDArray[np.complex64] | None = None
 
     def weigh(self, taper: NDArray[np.float32]) -> None:
@@ -52,8 +52,7 @@ class PartitionTransform:
         """Add partition ``index`` of a volume, shape ``(coils, 1, y, x)``."""
         opened = self._open.get(volume)
         if opened is None:
-            memory = self._spare.pop() if self._spare else self._more()
-            opened = self._open[volume] = _Open(memory)
+            opened = self._open[volume] = _Open(self._memory())
         target, weight = self._targets[index], self._weights[index]
         if opened.transformed:
             turns = (target * np.arange(self._size)) % self._size
@@ -67,7 +66,7 @@ class PartitionTransform:
             self._over_z(opened)  # early, while the scanner still plays the last partition
 
     def finish(self, volume: int) -> NDArray[np.complex64]:
-        """Give the images of a volume, shape ``(coils, z, y, x)``: good until the volume after the next is begun."""
+        """Give the images of a volume, shape ``(coils, z, y, x)``: good until the next volume is begun or finished."""
         opened = self._open.pop(volume)
         if not opened.transformed:
             self._over_z(opened)
@@ -77,9 +76,11 @@ class PartitionTransform:
         self._given = opened.memory
         return opened.memory[:, :, : self._values].reshape(opened.memory.shape[0], self._size, *self._plane)
 
-    def _more(self) -> NDArray[np.complex64]:
-        memory = next(iter(self._open.values())).memory if self._open else self._given
-        return empty(memory.shape)  # pyright: ignore[reportOptionalMemberAccess] (all memory is open, given or spare)
+    def _memory(self) -> NDArray[np.complex64]:
+        if self._given is not None:
+            self._spare.append(self._given)
+            self._given = None
+        return self._spare.pop() if self._spare else empty(next(iter(self._open.values())).memory.shape)
 
     def _over_z(self, opened: _Open) -> None:
         for index in range(self._size):

@@ -122,18 +122,35 @@ def study_header(context: Iterable[str], shape: tuple[int, ...], train: EchoPlan
     )
 
 
+def _train(train: EchoPlanar) -> str:
+    """Describe an echo train as converters do, in microseconds."""
+    times = {"rampUpTime": train.ramp, "flatTopTime": train.flat_top, "rampDownTime": train.ramp}
+    counts = {name: round(time * 1e6) for name, time in times.items()}
+    counts |= {"numSamples": train.samples, "numberOfNavigators": 3}
+    return (
+        "<trajectory>epi</trajectory><trajectoryDescription><identifier>ConventionalEPI</identifier>"
+        + "".join(_parameter("Long", name, f"{count}") for name, count in counts.items())
+        + _parameter("Double", "dwellTime", f"{train.dwell * 1e6:g}")
+        + "</trajectoryDescription>"
+    )
+
+
 def _parameter(kind: str, name: str, value: str) -> str:
     return f"<userParameter{kind}><name>{name}</name><value>{value}</value></userParameter{kind}>"
+
+
+def seen_by_coils(shape: tuple[int, ...]) -> NDArray[np.complex64]:
+    """Give what each coil sees of each voxel, with a smooth phase, shape ``(coils, z, y, x)``."""
+    z, y, x = (np.linspace(-1, 1, count) for count in shape)
+    phase = np.exp(1j * (0.3 + x + 0.7 * y[:, None] ** 2 - 1.3 * z[:, None, None]))
+    return (sensitivities(Grid(shape[::-1], (0.256, 0.224, 0.096)), COILS) * phase).astype(np.complex64)
 
 
 def raw_study(volumes: NDArray[np.float64], context: list[str]) -> Iterator[Message]:
     """Play the study as four coils with a smooth phase would have received it, with correlated noise."""
     generator = np.random.default_rng(1)
     shape = volumes.shape[1:]
-    grid = Grid(shape[::-1], (0.256, 0.224, 0.096))
-    z, y, x = (np.linspace(-1, 1, count) for count in shape)
-    phase = np.exp(1j * (0.3 + x + 0.7 * y[:, None] ** 2 - 1.3 * z[:, None, None]))
-    seen = sensitivities(grid, COILS) * phase
+    seen = seen_by_coils(shape)
     mixing = 0.2 * np.linalg.cholesky(noise_covariance(COILS, generator))
     samples = shape[2]
 
@@ -142,11 +159,7 @@ def raw_study(volumes: NDArray[np.float64], context: list[str]) -> Iterator[Mess
         return np.einsum("dc,c...->d...", mixing, white)
 
     yield study_header(context, shape)
-    header = np.zeros((), ACQUISITION_HEADER)
-    header["version"], header["number_of_samples"], header["center_sample"] = 1, samples, samples // 2
-    header["active_channels"] = header["available_channels"] = COILS
-    header["read_dir"][0] = header["phase_dir"][1] = header["slice_dir"][2] = 1
-    header["sample_time_us"] = 5
+    header = blank_header(samples, 5)
     header["flags"] = NOISE
     for line in noise(64).swapaxes(0, 1):
         yield _acquisition(header, line)
@@ -159,6 +172,15 @@ def raw_study(volumes: NDArray[np.float64], context: list[str]) -> Iterator[Mess
             header["idx"]["kspace_encode_step_1"], header["idx"]["kspace_encode_step_2"] = line, partition
             yield _acquisition(header, kspace[:, partition, line])
     yield Close()
+
+
+def blank_header(samples: int, dwell_us: float) -> np.ndarray:
+    header = np.zeros((), ACQUISITION_HEADER)
+    header["version"], header["number_of_samples"], header["center_sample"] = 1, samples, samples // 2
+    header["active_channels"] = header["available_channels"] = COILS
+    header["read_dir"][0] = header["phase_dir"][1] = header["slice_dir"][2] = 1
+    header["sample_time_us"] = dwell_us
+    return header
 
 
 def _acquisition(header: np.ndarray, line: NDArray[np.complex128]) -> Acquisition:
@@ -186,6 +208,67 @@ def test_a_real_study_from_k_space_gives_the_cbf_of_its_images(volumes):
         assert slope == pytest.approx(1, abs=0.01)
         assert np.mean(cbf) == pytest.approx(np.mean(wanted[inside]), rel=0.002)
     assert "swapped" not in texts(replies)
+
+
+TRAIN = EchoPlanar(ramp=0.15e-3, flat_top=0.25e-3, dwell=4e-6, samples=130, delay=1.35e-6, phase=0.2)
+"""With a delay that makes odd and even lines differ by about 0.06 rad per voxel."""
+
+
+def raw_epi_study(volumes: NDArray[np.float64], context: list[str]) -> Iterator[Message]:
+    """Play the study once more, slice by slice, as EPI read on the ramps of a gradient that comes late."""
+    generator = np.random.default_rng(2)
+    shape = volumes.shape[1:]
+    slices, rows, columns = shape
+    seen = seen_by_coils(shape)
+    turns = np.exp(0.5j * TRAIN.phase), np.exp(-0.5j * TRAIN.phase)
+    forth, back = (
+        turn * exponentials(TRAIN.positions(columns, backward), columns, 1 / np.sqrt(columns))
+        for turn, backward in zip(turns, (False, True), strict=True)
+    )
+    mixing = (0.2 * np.linalg.cholesky(noise_covariance(COILS, generator))).astype(np.complex64)
+    backward = np.arange(3 + rows) % 2 == 0  # navigators - + -, then lines + - + ...
+
+    def noise(lines: int) -> NDArray[np.complex64]:
+        white = generator.standard_normal((lines, COILS, TRAIN.samples, 2), np.float32).view(np.complex64)[..., 0]
+        return mixing @ white
+
+    yield study_header(context, shape, TRAIN)
+    header = blank_header(TRAIN.samples, TRAIN.dwell * 1e6)
+    header["flags"] = NOISE
+    for line in noise(64):
+        yield _acquisition(header, line)
+    for number, part in np.ndindex(len(context), slices):
+        spectrum = transformed(seen[:, part] * volumes[number, part], (1,), inverse=False) / np.sqrt(rows)
+        lines = np.concatenate([spectrum[:, [rows // 2] * 3], spectrum], axis=1).swapaxes(0, 1)
+        samples = np.where(backward[:, None, None], lines @ back.T, lines @ forth.T) + noise(3 + rows)
+        header["idx"]["repetition"], header["idx"]["slice"] = number, part
+        header["position"][2] = 6 * part
+        for place, line in enumerate(samples):
+            header["flags"] = REVERSED * backward[place] | NAVIGATOR * (place < 3)
+            header["idx"]["kspace_encode_step_1"] = rows // 2 if place < 3 else place - 3
+            yield _acquisition(header, line)
+    yield Close()
+
+
+@needs_study
+def test_a_real_study_read_by_epi_with_ghosts_gives_the_cbf_of_its_images(volumes):
+    pairs, seen = 6, []
+    context = ["m0scan"] * M0SCANS + ["label", "control"] * pairs
+    replies = reconstruct(raw_epi_study(volumes, context), seen.append)
+    slopes = [one.value for one in seen if isinstance(one, Measurement) and one.name is Measure.NAVIGATOR_SLOPE]
+    assert np.abs(slopes) == pytest.approx(0.06, abs=0.003)
+    ghosts = [one.value for one in seen if isinstance(one, Measurement) and one.name is Measure.GHOST_LEVEL]
+    print(slopes[:3], ghosts[:3], len(ghosts), texts(replies))
+    found = maps(replies, "cbf")
+    assert len(found) == pairs
+    for number in (1, pairs):
+        wanted, inside = white_paper(volumes, number)
+        cbf = found[number - 1][inside]
+        slope, _ = np.polyfit(wanted[inside], cbf, 1)
+        print(slope, np.corrcoef(wanted[inside], cbf)[0, 1], np.mean(cbf) / np.mean(wanted[inside]))
+        assert np.corrcoef(wanted[inside], cbf)[0, 1] > 0.999
+        assert slope == pytest.approx(1, abs=0.01)
+        assert np.mean(cbf) == pytest.approx(np.mean(wanted[inside]), rel=0.002)
 
 
 @needs_study
@@ -286,3 +369,64 @@ class TestRealScans:
         assert isinstance(replies[-1], Close)
         assert "error: These data look like an EPI that lost its polarity flags" in texts(replies)
         assert "reported as uncorrected" in texts(replies)
+
+
+EPI_FIGURES = {
+    "pulseq_epi_phantom/epi128_4ch_rampsamp": 0.06,
+    "pulseq_epi_phantom/epi128_4ch_flattop": 0.06,
+    "pulseq_epi_phantom/epi96_1ch_rampsamp_peplus": 0.06,
+    "pulseq_epi_phantom/epi96_1ch_rampsamp_peminus": 0.06,
+    "siemens_ep2d_bold_phantom/epi_mrd": 0.11,
+    "siemens_ep2d_bold_phantom/epi_mrd_EPIxsl": 0.11,
+}
+
+
+def ghost_over_signal(image: NDArray[np.floating]) -> float:
+    """Mean half a field of view away from the object over the mean in it; above 0.25 of the 99th percentile is object."""
+    mask = image > 0.25 * np.percentile(image, 99)
+    ghost = np.roll(mask, len(mask) // 2, axis=0) & ~mask
+    return float(image[ghost].mean() / image[mask].mean())
+
+
+def without_navigators(messages: Iterable[Message]) -> Iterator[Message]:
+    for message in messages:
+        if not (isinstance(message, Acquisition) and int(message.fields["flags"]) & NAVIGATOR):
+            yield message
+
+
+@pytest.mark.skipif(not CARTESIAN.is_dir(), reason=f"the scans {CARTESIAN.name} are not beside the checkout")
+class TestRealEchoPlanarScans:
+    """Scans of phantoms, from the raw file to the image that goes back."""
+
+    @pytest.mark.parametrize(("name", "most"), EPI_FIGURES.items())
+    def test_no_more_ghost_is_left_than_is_known_of_the_scan(self, name, most):
+        seen: list[object] = []
+        replies = reconstruct(open_messages(DATA / f"raw/{name}.h5"), seen.append)
+        (image,) = maps(replies, "image")
+        level = ghost_over_signal(image[0])
+        assert level < most
+        (measured,) = [one for one in seen if isinstance(one, Measurement) and one.name is Measure.GHOST_LEVEL]
+        assert measured.value == pytest.approx(level, rel=0.01)
+        assert not [line for line in texts(replies).splitlines() if line.startswith(("warning", "error"))]
+
+    @pytest.mark.parametrize("name", EPI_FIGURES)
+    def test_it_is_the_navigators_that_take_the_ghost_away(self, name):
+        path = DATA / f"raw/{name}.h5"
+        (image,) = maps(reconstruct(open_messages(path)), "image")
+        replies = reconstruct(without_navigators(open_messages(path)))
+        (ghosted,) = maps(replies, "image")
+        assert ghost_over_signal(ghosted[0]) > ghost_over_signal(image[0]) + 0.03
+        assert "without navigators" in texts(replies)
+
+    def test_both_styles_of_header_give_one_image(self):
+        paths = (DATA / f"raw/siemens_ep2d_bold_phantom/{name}.h5" for name in ("epi_mrd", "epi_mrd_EPIxsl"))
+        one, other = (maps(reconstruct(open_messages(path)), "image")[0] for path in paths)
+        assert np.linalg.norm(one - other) < 0.01 * np.linalg.norm(other)
+
+    def test_a_real_server_gives_its_client_the_same_image(self, server):
+        messages = [ConfigFile("default"), *open_messages(DATA / "raw/siemens_ep2d_bold_phantom/epi_mrd.h5")]
+        replies = server.talk(b"".join(map(encode, messages)))
+        assert replies.closed
+        (image,) = replies.maps("image")
+        (wanted,) = maps(reconstruct(messages[1:]), "image")
+        np.testing.assert_array_equal(image.data[0].view(np.float32), wanted)

@@ -71,13 +71,6 @@ def test_interleaved_volumes_stay_apart(run, make_scan):
     np.testing.assert_allclose(two.data, centred(second, (1, 2)), atol=1e-5)
 
 
-def test_images_of_a_volume_outlive_the_next_one(run, make_scan):
-    scan = make_scan((4, 4, 4), three_dimensional=True)
-    ks = [noise(2, 4, 4, 4, seed=n) for n in range(2)]
-    out = run([Fourier()], [m for n in range(2) for m in planes(ks[n], n)], scan)
-    np.testing.assert_allclose(out[0].data, centred(ks[0], (1, 2)), atol=1e-5)
-
-
 def test_the_transform_keeps_the_energy(run, make_scan):
     k = noise(2, 5, 7, 4)
     (images,) = run([Fourier()], planes(k), make_scan((4, 7, 5), three_dimensional=True))

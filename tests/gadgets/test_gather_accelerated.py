@@ -261,3 +261,10 @@ def test_the_center_that_siemens_writes_into_each_line_is_believed(run, make_rea
     planes = of(run([Gather()], sent, scan), KSpace)
     assert [plane.index for plane in planes] == [2, 3, 4, 5, 6, 7]
     assert planes[0].place.sampling.z == (-0.5, 1.0)
+
+
+def test_lines_that_are_skipped_against_the_header_make_no_folded_volume(run, make_readout, make_scan):
+    sent = [line for n in range(4) for line in lines(make_readout, data(n), lattice(2), repetition=n)]
+    out = run([Gather()], sent, make_scan((NX, NY, NZ)))
+    assert {sum(m.place.missing for m in of(out, KSpace) if m.place.volume == n) for n in range(4)} == {NZ * NY // 2}
+    assert any(notice.level is Level.ERROR and "accelerationFactor" in notice.text for notice in of(out, Notice))

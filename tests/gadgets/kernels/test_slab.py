@@ -38,13 +38,23 @@ def test_a_volume_that_lacks_partitions_is_not_spoilt_by_the_one_before():
         np.testing.assert_allclose(transform.finish(number), centred(came), atol=2e-6)
 
 
-def test_images_stay_until_the_volume_after_the_next_is_begun():
+def test_volumes_one_after_the_other_share_one_memory():
     transform = PartitionTransform((1, 3, 2, 2))
-    ks = [noise((1, 3, 2, 2), number) for number in range(2)]
     images = []
-    for number, k in enumerate(ks):
+    for number in range(3):
+        k = noise((1, 3, 2, 2), number)
         for index in range(3):
             transform.add(number, index, k[:, index : index + 1])
         images.append(transform.finish(number))
-    for image, k in zip(images, ks, strict=True):
-        np.testing.assert_allclose(image, centred(k), atol=2e-6)
+        np.testing.assert_allclose(images[-1], centred(k), atol=2e-6)
+    assert all(np.shares_memory(images[0], image) for image in images)
+
+
+def test_volumes_open_at_once_have_memory_of_their_own():
+    transform = PartitionTransform((1, 3, 2, 2))
+    ks = [noise((1, 3, 2, 2), number) for number in range(3)]
+    for index in range(3):
+        for number, k in enumerate(ks):
+            transform.add(number, index, k[:, index : index + 1])
+    for number, k in enumerate(ks):
+        np.testing.assert_allclose(transform.finish(number), centred(k), atol=2e-6)
