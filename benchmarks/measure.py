@@ -40,6 +40,8 @@ class FullSpeed:
     """From the first byte sent to the server's CLOSE, s, by run."""
     cpu: list[float] = field(default_factory=list)
     """CPU time of server and workers, s, by run."""
+    later: list[float] = field(default_factory=list)
+    """Volumes per second from the first control image to the last, by run: without what is learned once."""
     images: int = 0
     memory: list[float] = field(default_factory=list)
     """Peak of the resident memory of the server and of each of its workers, MB."""
@@ -86,8 +88,10 @@ def measure_full_speed(stream: Stream, folder: Path, runs: int, advance: Advance
     with server(folder) as (host, port, pid):
         for run in range(runs):
             before = _cpu_seconds(_processes(pid))
-            seconds, found.images = _send(stream, host, port)
+            seconds, found.images, controls = _send(stream, host, port)
             found.seconds.append(seconds)
+            if len(controls) > 1:
+                found.later.append(2 * (len(controls) - 1) / (controls[-1] - controls[0]))
             found.cpu.append(_cpu_seconds(_processes(pid)) - before)
             for journal in folder.glob("*.journal"):
                 journal.unlink()  # or its way to the disk would slow the next run
@@ -117,9 +121,9 @@ def measure_at_scan_pace(stream: Stream, folder: Path, pause: float, advance: Ad
     return AtScanPace(maps, controls, m0scan)
 
 
-def _send(stream: Stream, host: str, port: int) -> tuple[float, int]:
-    """Send a recorded stream; gives seconds until CLOSE and the images received."""
-    images = 0
+def _send(stream: Stream, host: str, port: int) -> tuple[float, int, list[float]]:
+    """Send a recorded stream; gives seconds until CLOSE, the images received, and when those of controls came, s."""
+    images, controls = 0, []
     with socket.create_connection((host, port)) as connection, stream.path.open("rb") as file:
         begin = time.perf_counter()
         sender = threading.Thread(target=connection.sendfile, args=(file,))
@@ -127,11 +131,14 @@ def _send(stream: Stream, host: str, port: int) -> tuple[float, int]:
         decoder, open_ = Decoder(), True
         while open_ and (data := connection.recv(_STEP)):
             for message in decoder.receive(data):
-                images += isinstance(message, Image)
+                if isinstance(message, Image):
+                    images += 1
+                    if message.fields["image_series_index"] == SERIES[MapName.CONTROL]:
+                        controls.append(time.perf_counter())
                 open_ = not isinstance(message, Close)
         seconds = time.perf_counter() - begin
         sender.join()
-    return seconds, images
+    return seconds, images, controls
 
 
 def _processes(parent: int) -> list[int]:

@@ -22,9 +22,7 @@ _STEP = 64  # readouts between two moves of the bar
 PRESETS: dict[str, Callable[[], Protocol]] = {
     "cartesian": lambda: Protocol(pairs=20),
     "cartesian-3d": lambda: Protocol(pairs=20, three_dimensional=True),
-    "epi": lambda: Protocol(
-        readout=ReadoutType.EPI, pairs=20, acceleration=(2, 1), reference=ReferenceType.SEPARATE, reference_lines=32
-    ),
+    "epi": lambda: Protocol(readout=ReadoutType.EPI, pairs=20, acceleration=(2, 1), reference=ReferenceType.SEPARATE),
     "grase": lambda: Protocol(readout=ReadoutType.GRASE, segments=4, partition_order=Order.CENTRIC, **_SLAB),
     "spiral": lambda: Protocol(
         readout=ReadoutType.SPIRAL, spiral=Spiral(interleaves=8), partition_order=Order.CENTRIC, **_SLAB

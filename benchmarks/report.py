@@ -54,8 +54,14 @@ def table(name: str, figures: Figures) -> Table:
     drawn.add_row(
         f"full speed, median of {len(fast.seconds)}", f"{rate:.0f} readouts/s ({slow:.0f}-{quick:.0f})", _rate_goal(epi)
     )
+    if fast.later:
+        after = [volumes * figures.bare.readouts for volumes in fast.later]
+        span = f"({min(after):.0f}-{max(after):.0f})"
+        drawn.add_row("from the first control on", f"{np.median(after):.0f} readouts/s {span}", _rate_goal(epi))
     drawn.add_row("", f"{figures.size / 1e6 / np.median(fast.seconds):.0f} MB/s")
-    drawn.add_row("CPU, server and worker", f"{np.median(fast.cpu):.1f} s of {np.median(fast.seconds):.1f} s")
+    cpu = float(np.median(fast.cpu))
+    drawn.add_row("CPU, server and worker", f"{cpu:.1f} s of {np.median(fast.seconds):.1f} s")
+    drawn.add_row("", f"{fast.readouts / cpu:.0f} readouts for each second of it")
     parts = " + ".join(f"{one:.0f}" for one in fast.memory)
     drawn.add_row("peak memory, worker + server", f"{sum(fast.memory):.0f} MB ({parts})")
     drawn.add_row("images received", f"{fast.images}")

@@ -2,7 +2,7 @@
 
 One run prints one table for each scan; everything in it was measured in that run. Example:
 
-    python benchmarks/run.py --preset epi --preset grase --keep streams
+    python benchmarks/run.py --preset epi --preset grase --keep /tmp/streams
     python benchmarks/run.py --readout epi --acceleration 2 --pairs 10
 """
 

@@ -13,10 +13,9 @@ from ..streaming.scan import Role, Scan
 from .kernels.combination import combine, root_sum_of_squares
 from .kernels.walsh import coil_maps
 
-
 _FOLDED = (
-    "Lines are skipped as for parallel imaging, but the header states no acceleration: the images stay folded, and flow "
-    "cannot be trusted. Let the header state its accelerationFactor."
+    "Lines are skipped as for parallel imaging, but the header states no acceleration: the images stay folded, and "
+    "flow cannot be trusted. Let the header state its accelerationFactor."
 )
 
 

@@ -74,6 +74,7 @@ class Gather(Gadget):
     _latest: tuple[Filling[Place], Line, Plane, Grid] | None = field(default=None, init=False, repr=False)
     _geometry: dict[int, Geometry] = field(default_factory=dict, init=False, repr=False)
     _came_before: dict[int, set[int]] = field(default_factory=dict, init=False, repr=False)
+    _skipping: bool = field(default=False, init=False, repr=False)
     _faults: Counter[str] = field(default_factory=Counter, init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
@@ -84,7 +85,7 @@ class Gather(Gadget):
         self._volumes, self._segments = Volumes(told.repeats), Segments(told.segments)
         self._references, self._trajectories = ReferenceLines(), Trajectories()
         self._held, self._held_bytes, self._shape, self._latest = [], 0, (), None
-        self._geometry, self._came_before, self._faults = {}, {}, Counter()
+        self._geometry, self._came_before, self._skipping, self._faults = {}, {}, False, Counter()
 
     def process(self, message: Readout | Train) -> Iterator[KSpace | Reference | Progress | Readout | Notice]:
         """Take one line, or a train; give the planes that it completes. Readouts that are no images pass on."""
@@ -163,11 +164,6 @@ class Gather(Gadget):
         y, z = share(grid.lines, grid.step_y), share(grid.planes, grid.step_z)
         self._grid = grid
         self._sampling = self._sampling._replace(y=y, z=z, step_y=grid.step_y, step_z=grid.step_z)
-
-    def _expect(self, grid: Grid) -> None:
-        """Expect something else from now on, and of the volumes in work."""
-        self._believe(grid)
-        self._volumes.expect(grid)
 
     def _hold(self, message: Readout) -> Iterator[_Made]:
         """Hold the lines of the first volume until another volume begins: other counters, or its first line again."""
@@ -364,7 +360,8 @@ class Gather(Gadget):
         sparse = thinned(grid, volume.rows, grid.averages.count) if volume.lacking(grid) else None
         if sparse is not None and sparse.step_y == self._numbering.acceleration[0]:
             grid = sparse  # as the header says; a fully sampled volume before it taught otherwise
-            self._expect(grid)
+            self._believe(grid)
+            self._volumes.expect(grid)
             volume.expect(grid)
         total = volume.total(grid)
         if volume.again and 2 * came < total and self._volumes.repeats:
@@ -389,7 +386,8 @@ class Gather(Gadget):
         rows = volume.rows
         if lacking and rows == self._came_before and len(rows) == len(volume.acquired(grid)):  # twice the same
             if volume.skips(grid):
-                yield Notice(_SKIPPED, Level.ERROR)
+                yield from [Notice(_SKIPPED, Level.ERROR)] * (not self._skipping)
+                self._skipping = True
             else:  # the header, or the first volume, was the odd one
                 self._grid = replace(grid, counts={index: len(seen) for index, seen in volume.done.items()})
                 self._volumes.expect(self._grid)

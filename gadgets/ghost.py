@@ -32,6 +32,7 @@ _SHOTS_APART = [
     7,
 ]  # counters that do not change within a shot: kz, slice, contrast, phase, repetition, set
 _TRIPLET = 3
+_ALIKE = 0.5  # correlation of navigators that show the same signal; noise has hardly any
 _HIGHEST_ORDER = 8
 
 Lane = tuple[bool, int, int]
@@ -72,8 +73,9 @@ class CorrectGhost(Gadget):
     (1987)), constant ``arg sum c exp(-i slope x)``; each direction is turned by half of it. From the first to the third
     navigator the phase runs on by the off-resonance of two echo spacings: its change is taken out echo by echo, so that
     the image stays where it was. Estimates are smoothed over the volumes, and control and label of a pair share one, so
-    that nothing of it is left in their difference. Many navigators at once, a scan without phase encoding, hold for all
-    later shots of their slice. Reference lines are corrected by their own navigators. Navigators end here.
+    that nothing of it is left in their difference. Shots of one volume get the phase of its first one, which their
+    navigators show. Many navigators at once, a scan without phase encoding, hold for all later shots of their slice.
+    Reference lines are corrected by their own navigators. Navigators end here.
     """
 
     order: int = 1
@@ -86,6 +88,9 @@ class CorrectGhost(Gadget):
     _encoding: Encoding | None = field(default=None, init=False, repr=False)
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
     _history: dict[Lane, NavigatorHistory] = field(default_factory=dict, init=False, repr=False)
+    _leading: dict[tuple[Lane, int, VolumeKey], NDArray[np.complex64]] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _measured: dict[Lane, VolumeKey] = field(default_factory=dict, init=False, repr=False)
     _group: list[Readout] = field(default_factory=list, init=False, repr=False)
     _shot: _Shot | None = field(default=None, init=False, repr=False)
@@ -108,7 +113,7 @@ class CorrectGhost(Gadget):
                 f"ghost: order {self.order} and smoothing {self.smoothing} should be 1 to {_HIGHEST_ORDER}, and from 1"
             )
         self._encoding, self._labeling = scan.encoding, scan.labeling
-        self._history, self._measured, self._group, self._shot = {}, {}, [], None
+        self._history, self._measured, self._leading, self._group, self._shot = {}, {}, {}, [], None
         self._awaited = self._encoding is not None and self._encoding.echo_planar
         self._numbers, self._by_repetition, self._repetitions = {}, True, set()
         self._said, self._lost, self._echoes = set(), 0, reads_several_echoes(scan)
@@ -238,6 +243,10 @@ class CorrectGhost(Gadget):
         else:
             yield from self._say("Navigators tell nothing: they are of one direction only, empty, or hold no numbers.")
         estimate = history.estimate(_first_line(target), None if reference else self._pair(target))
+        if estimate is not None and not reference:
+            estimate = self._in_phase(
+                estimate, group[0], (lane, group[0].counters.kspace_encode_step_2, _volume(target))
+            )
         if waiting is not None:
             waiting.estimate, waiting.waiting = estimate, False
             yield from self._let_go(waiting)
@@ -247,6 +256,19 @@ class CorrectGhost(Gadget):
             self._shot = _Shot(lane, _volume(following), following.counters.kspace_encode_step_2, estimate)
         elif len(group) > _TRIPLET:
             self._awaited = False  # one reference scan for all shots
+
+    def _in_phase(self, estimate: Estimate, navigator: Readout, key: tuple[Lane, int, VolumeKey]) -> Estimate:
+        """Turn a shot to the phase of the first one of its volume, if its navigators hold the same signal."""
+        if navigator.data.shape[1:] != estimate.turns.shape[1:]:
+            return estimate
+        line = navigator.data * estimate.turns[int(bool(navigator.flags & _REVERSED))]
+        if len(self._leading) >= _MOST_SLICES and key not in self._leading:
+            del self._leading[next(iter(self._leading))]
+        first = self._leading.setdefault(key, line)
+        product = np.vdot(line, first) if first.shape == line.shape else 0j
+        if first is line or not abs(product) > _ALIKE * np.linalg.norm(line) * np.linalg.norm(first):
+            return estimate
+        return estimate._replace(turns=estimate.turns * np.complex64(product / abs(product)))
 
     def _compared(self, group: list[Readout], history: NavigatorHistory) -> Comparison | None:
         """Compare the lines of a group; a group from which lines were lost tells nothing new."""

@@ -83,6 +83,7 @@ class TransformTrajectory(Gadget):
     _three_dimensional: bool = field(default=False, init=False, repr=False)
     _coils: int = field(default=0, init=False, repr=False)
     _in_plane: AdjointTransform | None = field(default=None, init=False, repr=False)
+    _plane: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
     _along_z: PartitionTransform | None = field(default=None, init=False, repr=False)
     _sampling: Sampling = field(default=FULL, init=False, repr=False)
     _unit: Unit | None = field(default=None, init=False, repr=False)
@@ -127,7 +128,7 @@ class TransformTrajectory(Gadget):
         sampled = yield from self._sampled(message)
         place = message.place
         if sampled is not None and self._in_plane is not None:
-            images = self._in_plane(message.data.reshape(coils, -1), *sampled)[:, np.newaxis]
+            images = self._in_plane(message.data.reshape(coils, -1), *sampled, self._plane)[:, np.newaxis]
         else:
             images = np.zeros((coils, 1, self._kept[1], self._kept[0]), np.complex64)
             place = replace(place, missing=max(place.missing, interleaves))
@@ -149,8 +150,9 @@ class TransformTrajectory(Gadget):
     def _prepare(self, coils: int) -> None:
         x, y, _ = self._kept
         self._coils, self._along_z, self._open, self._sampling = coils, None, {}, FULL
-        self._in_plane = AdjointTransform(coils, (y, x), self.precision)
+        self._in_plane, self._plane = AdjointTransform(coils, (y, x), self.precision), None
         if self._three_dimensional:
+            self._plane = np.empty((coils, y, x), np.complex64)
             self._along_z = PartitionTransform((coils, self._partitions, y, x), Backend.FFTW)
 
     def _sampled(self, message: KSpace) -> Generator[Notice, None, _Sampled | None]:

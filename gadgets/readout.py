@@ -18,6 +18,10 @@ _REVERSED = 1 << 21  # MRD flag 22
 _IMAGES = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
 _TRANSFORMED = (*_IMAGES, Kind.REFERENCE, Kind.NAVIGATOR)
 _MOST_OPERATORS = 16  # lengths of lines; more come only from a broken stream
+_ON_A_TRAJECTORY = (
+    "The readouts carry a trajectory, but the header calls the scan Cartesian or EPI: the trajectory is not used. If "
+    "the samples lie on it the images are wrong; right would be 'spiral', 'radial' or 'other' in the header."
+)
 _MOST_ENTRIES = 1 << 20  # of an operator; to solve for a larger one takes longer than a scan should wait
 
 
@@ -52,6 +56,7 @@ class TransformReadout(Gadget):
     _planned: dict[int, RampLines] = field(default_factory=dict, init=False, repr=False)
     _operators: dict[tuple[int, int], EvenLines | RampLines] = field(default_factory=dict, init=False, repr=False)
     _left_out: int = field(default=0, init=False, repr=False)
+    _on_a_trajectory: bool = field(default=False, init=False, repr=False)
 
     def needed(self, scan: Scan) -> bool:
         """Tell whether lines of k-space are read; what is read on a trajectory is transformed later, in one piece."""
@@ -60,7 +65,7 @@ class TransformReadout(Gadget):
     def start(self, scan: Scan) -> None:
         """Prepare what the header tells all about."""
         self._encodings = scan.encodings
-        self._shape, self._left_out = (), 0
+        self._shape, self._left_out, self._on_a_trajectory = (), 0, False
         self._planned, self._operators = {}, {}
         for space, encoding in enumerate(scan.encodings):
             if encoding.trapezoid is not None and encoding.trapezoid.dwell > 0:
@@ -93,6 +98,9 @@ class TransformReadout(Gadget):
             operator, words = self._prepare(message, key[0])
             self._operators[key] = operator
             yield from words
+            if message.trajectory is not None and message.trajectory.shape[1] > 1 and not self._on_a_trajectory:
+                self._on_a_trajectory = True
+                yield Notice(_ON_A_TRAJECTORY)
         if image:
             self._shape = shape
         direction, center = np.array([bool(message.flags & _REVERSED)]), np.array([_center(message)])

@@ -33,14 +33,15 @@ class Stabilize(Gadget):
     along each axis. They are found against the m0scan (else the first volume) from ``(V conj(u))^2 / |V|``, which does
     not care whether background suppression turned the signal over: slopes as in Ahn and Cho, IEEE TMI 6:32 (1987),
     then all four by Newton's method. The constant is known up to a half turn only: that is folded to 90 degrees either
-    way, and then chosen so that all volumes of one delay have one sign. Magnitudes stay as they are. A volume with too
-    little signal to tell is left alone.
+    way, and then chosen so that all volumes of one delay have one sign. In 2-D each slice is excited by itself, and has
+    a constant more. Magnitudes stay as they are. A volume with too little signal to tell is left alone.
     """
 
     mode: StabilizeMode = StabilizeMode.AUTO
     """``auto``: for scans with an m0scan, unless background suppression is stated to be off; ``on``; ``off``."""
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
+    _by_slice: bool = field(default=False, init=False, repr=False)
     _conjugate: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
     _signs: dict[float | None, NDArray[np.complex64]] = field(default_factory=dict, init=False, repr=False)
     _weak: int = field(default=0, init=False, repr=False)
@@ -56,7 +57,7 @@ class Stabilize(Gadget):
 
     def start(self, scan: Scan) -> None:
         """Forget the reference."""
-        self._labeling = scan.labeling
+        self._labeling, self._by_slice = scan.labeling, not scan.three_dimensional
         self._conjugate, self._signs, self._weak, self._told = None, {}, 0, False
 
     def process(self, message: Volume) -> Iterator[Volume | Measurement | Notice]:
@@ -90,7 +91,9 @@ class Stabilize(Gadget):
         self._conjugate = np.divide(volume.data.conj(), magnitude, out=np.zeros_like(volume.data), where=inside)
 
     def _stabilize(self, message: Volume, conjugate: NDArray[np.complex64]) -> Iterator[Volume | Measurement]:
-        data = np.ascontiguousarray(message.data)
+        data, offset = np.ascontiguousarray(message.data), 0.0
+        if self._by_slice:
+            data, offset = _turned_slices(data, conjugate)
         p = np.empty_like(data)
         double_phase(data, conjugate, p)
         found = fit(p, _SIGNIFICANT)
@@ -101,16 +104,36 @@ class Stabilize(Gadget):
             return
         turned = p  # its memory is free again
         turn(data, *phases(found, data.shape), turned)
-        if message.place.role is not Role.M0SCAN and self._half_a_turn_off(turned, message):
-            np.negative(turned, out=turned)
-            found[0] -= np.copysign(np.pi, found[0])
-        yield Measurement(Measure.PHASE_OFFSET, float(found[0]), message.place)
+        if self._by_slice:
+            turned, _ = _turned_slices(turned, conjugate)
+        offset += found[0]
+        if message.place.role is not Role.M0SCAN and self._turn_over(turned, message):
+            offset -= np.copysign(np.pi, offset)
+        yield Measurement(Measure.PHASE_OFFSET, float(offset), message.place)
         yield Volume(turned, message.place, message.slice_times)
 
-    def _half_a_turn_off(self, data: NDArray[np.complex64], message: Volume) -> bool:
-        """Tell whether a volume has plainly the other sign than the first one of its delay."""
+    def _turn_over(self, data: NDArray[np.complex64], message: Volume) -> bool:
+        """Turn over what has plainly the other sign than in the first volume of its delay; tell whether all has."""
         first = self._signs.setdefault(self._labeling.delay(message.place.volume), data)
         if first is data:
             return False
-        product = np.vdot(first, data).real
-        return bool(product < -_SIGNIFICANT * np.linalg.norm((first * data.conj()).ravel()))
+        product = first * data.conj()
+        axes = (1, 2) if self._by_slice else (0, 1, 2)
+        sums = product.real.sum(axis=axes, keepdims=True, dtype=np.float64)
+        noise = np.sqrt(np.square(np.abs(product)).sum(axis=axes, keepdims=True, dtype=np.float64))
+        other = sums < -_SIGNIFICANT * noise
+        if other.any():
+            np.negative(data, out=data, where=other)
+        return bool(other.all())
+
+
+def _turned_slices(
+    data: NDArray[np.complex64], conjugate: NDArray[np.complex64]
+) -> tuple[NDArray[np.complex64], float]:
+    """Take its constant out of each slice, folded to 90 degrees; weak slices keep theirs. Give also the one of all."""
+    p = np.empty_like(data)
+    double_phase(data, conjugate, p)
+    totals = p.sum(axis=(1, 2), dtype=np.complex128)
+    certain = np.abs(totals) > _SIGNIFICANT * np.sqrt(np.square(np.abs(p)).sum(axis=(1, 2), dtype=np.float64))
+    turns = np.where(certain, np.exp(-0.5j * np.angle(totals)), 1.0).astype(np.complex64)
+    return data * turns[:, np.newaxis, np.newaxis], float(np.angle(totals[certain].sum())) / 2

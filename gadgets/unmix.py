@@ -69,6 +69,9 @@ class Unmix(Gadget):
         if isinstance(message, Reference):
             yield from self._keep(message)
             return
+        if message.place.missing and not message.data.any():  # it never came, and teaches nothing
+            yield Slab(np.zeros(message.data.shape[1:], np.complex64), message.place, message.index, message.last)
+            return
         sampling = message.place.sampling
         lattice = Lattice(sampling.step_y, sampling.step_z, sampling.shift % sampling.step_y)
         weights = self._weights.get(message.index, {}).get(lattice)

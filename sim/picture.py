@@ -51,8 +51,9 @@ def draw(path: Path, panels: Sequence[Panel], title: str, facts: Mapping[str, st
         axis.set_xticks([])
         axis.set_yticks([])
         axis.set_facecolor("black")
-        axis.text(0.005, 0.99, "R", color="white", va="top", transform=axis.transAxes, fontsize=10)
-        axis.text(0.995, 0.99, "L", color="white", va="top", ha="right", transform=axis.transAxes, fontsize=10)
+        ink = "black" if panel.colors == "RdBu_r" else "white"  # that one is white where nothing is
+        axis.text(0.005, 0.99, "R", color=ink, va="top", transform=axis.transAxes, fontsize=10)
+        axis.text(0.995, 0.99, "L", color=ink, va="top", ha="right", transform=axis.transAxes, fontsize=10)
         bar = figure.colorbar(shown, ax=axis, shrink=0.9, pad=0.01)
         bar.set_label(panel.unit)
     for axis in axes[len(panels) :]:

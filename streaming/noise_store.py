@@ -23,6 +23,9 @@ _MOST_COILS = 1024
 _LARGEST = 20 << 20
 """Bytes of a file, unpacked: a covariance of 1024 coils takes 16 MiB."""
 
+_BROKEN = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
+"""What a damaged file may raise; a flipped bit can make it look encrypted, or packed in a way that nobody knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class NoiseStore:
@@ -67,7 +70,7 @@ def read_noise(path: Path) -> Noise | None:
         _check(noise)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         logger.warning("the noise in %s cannot be read and is not used: %s", path.name, error)
         return None
     return noise

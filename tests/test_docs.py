@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,9 +16,10 @@ from click.testing import CliRunner
 
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
+from aslive.streaming.chain import Timing
 from aslive.streaming.cli import main
 from aslive.streaming.config import addressed, build, converted, listed_recipe, named_recipe, read_settings, xml_recipe
-from aslive.streaming.flow import MapName
+from aslive.streaming.flow import MapName, Measure
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.header import read_header
 from aslive.streaming.messages import ConfigFile, Text
@@ -25,6 +27,7 @@ from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.sinks.nifti import NAMES
 from aslive.streaming.sinks.reply import SERIES, Reply
+from aslive.streaming.worker import summary
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -35,6 +38,8 @@ NAMES_OF_PAGES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
+_SOURCES = [*(ROOT / "gadgets").rglob("*.py"), *(ROOT / "streaming").rglob("*.py")]
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _EMPTY_HEADER = '<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"/>'
 _OUTPUTS = {"Units", "readouts"}
@@ -252,6 +257,70 @@ def test_every_chain_stands_in_the_reference_with_its_gadgets():
 def test_every_parameter_of_the_reply_stands_in_the_reference():
     section = (REFERENCE / "settings.md").read_text().partition("## reply")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == set(Reply.parameters())
+    assert f"| `{', '.join(Reply().maps)}` |" in section
+
+
+def test_every_measurement_stands_in_the_reference():
+    section = (REFERENCE / "outputs.md").read_text().partition("## Measurements")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(Measure)
+
+
+def test_every_entry_of_the_summary_stands_in_the_reference():
+    page = (REFERENCE / "outputs.md").read_text()
+    examples = [json.loads(text) for language, text in _FENCE.findall(page) if language == "json"]
+    (example,) = (example for example in examples if "readouts" in example)
+    assert set(example) == set(summary(Session(Registry()), 0.0))
+    assert set(example["gadgets"][0]) == {field.name for field in fields(Timing)}
+    assert set(example["measured"]) <= set(Measure)
+
+
+def test_every_gadget_that_a_chain_may_leave_out_has_its_reason_in_the_reference():
+    section = (REFERENCE / "chains.md").read_text().partition("| in the header | then |")[2].partition("\n\n")[0]
+    reasons = set(
+        re.findall(r"`(\w+)`", " ".join(row.split("|")[2] for row in section.splitlines() if row.count("|") > 2))
+    )
+    registry = Registry()
+    choosy = {name for name in registry.gadgets if "needed" in vars(registry.gadget(name))}
+    assert choosy <= reasons
+
+
+def test_the_gadgets_stand_in_the_order_of_the_chain():
+    recipe = named_recipe("asl", Registry())
+    assert recipe
+    headings = _HEADING.findall((REFERENCE / "gadgets.md").read_text())
+    table = re.findall(r"^\| \[`(\w+)`\]", (REFERENCE / "gadgets.md").read_text(), re.M)
+    assert headings[1:] == table == [step.gadget for step in recipe.steps]
+
+
+def test_the_picture_of_the_chains_shows_every_gadget_of_the_chain():
+    recipe = named_recipe("asl", Registry())
+    assert recipe
+    script = (DOCS / "images" / "draw_chains.py").read_text()
+    assert all(f'"{step.gadget}"' in script for step in recipe.steps)
+
+
+def test_every_decision_has_the_number_of_its_file():
+    decisions = sorted((DOCS / "decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in decisions] == list(range(1, len(decisions) + 1))
+    assert all(page.read_text().startswith(f"# {int(page.name[:4])}. ") for page in decisions)
+
+
+def test_every_picture_is_shown_and_every_page_shows_pictures_that_exist():
+    shown = {(page.parent / target).resolve() for page in PAGES for target in _PICTURE.findall(page.read_text())}
+    assert shown == {picture.resolve() for picture in (DOCS / "images").glob("*.png")}
+
+
+def test_what_the_how_tos_say_that_the_server_says_is_in_the_code():
+    """The beginning of each line that a how-to quotes in a table stands in the sources."""
+    sources = "".join(re.sub(r"\"\s*\n\s*f?\"", "", file.read_text()) for file in _SOURCES)
+    lost = [
+        (page, quote)
+        for page in ("reconstruct-a-readout.md", "measure-noise-once.md", "subtract-complex-images.md")
+        for quote in re.findall(r"^\| `([^`|]*\.\.\.[^`|]*)`", (DOCS / "how-to" / page).read_text(), re.M)
+        for piece in quote.split("...")
+        if piece.strip() and piece.strip(" .") not in sources
+    ]
+    assert not lost
 
 
 def test_every_gadget_and_parameter_stands_in_the_reference():

@@ -4,6 +4,8 @@ With coils last every sample goes to its few grid points as whole rows of memory
 the exponential of a semicircle (Barnett et al., SIAM J Sci Comput 41:C479 (2019)).
 """
 
+from itertools import count
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -11,6 +13,11 @@ from numpy.typing import NDArray
 _BLOCK = 16  # samples that are turned from coils first to coils last at a time
 _NODES = 64  # of the quadrature
 _STEEPNESS = 0.97  # of the kernel for which image and aliases just touch; with a little less the error is least
+
+
+def finer_size(least: int) -> int:
+    """Give the next size without prime factors above 5, which the FFT is quick with."""
+    return next(size for size in count(least) if 30**16 % size == 0)
 
 
 def kernel_width(precision: float, oversampling: float) -> int:
@@ -41,11 +48,11 @@ def places(
     return (first % size).astype(np.int32), np.exp(exponent * (root - 1)).astype(np.float32)
 
 
-def kernel_in_the_image(count: int, size: int, width: int, exponent: float) -> NDArray[np.float64]:
-    """Give by what the kernel multiplies the middle ``count`` voxels of an image of ``size`` along one axis."""
+def kernel_in_the_image(kept: int, size: int, width: int, exponent: float) -> NDArray[np.float64]:
+    """Give by what the kernel multiplies the middle ``kept`` voxels of an image of ``size`` along one axis."""
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     kernel = weights * np.exp(exponent * (np.sqrt(1 - nodes**2) - 1))
-    voxels = np.arange(count) - count // 2
+    voxels = np.arange(kept) - kept // 2
     return width / 2 * np.cos(np.pi * width / size * np.outer(voxels, nodes)) @ kernel
 
 
@@ -64,9 +71,11 @@ def spread(
 ) -> None:
     """Add samples ``(coils, points)`` times their weights ``(points,)`` to a grid ``(y, x, coils)``, round its ends."""
     coils, points = samples.shape
-    width, columns = shares.shape[2], grid.shape[1]
-    numbers = grid.reshape(grid.shape[0] * columns * coils).view(np.float32)
-    turned = np.empty((_BLOCK, 2 * coils), np.float32)
+    rows, columns, width, step = grid.shape[0], grid.shape[1], shares.shape[2], 2 * coils
+    numbers = grid.reshape(rows * columns * coils).view(np.float32)
+    turned = np.empty((_BLOCK, step), np.float32)
+    spread_in_x = np.empty((width, step), np.float32)
+    line = spread_in_x.reshape(width * step)
     for begin in range(0, points, _BLOCK):
         end = min(begin + _BLOCK, points)
         for coil in range(coils):
@@ -76,14 +85,17 @@ def spread(
                 turned[j - begin, 2 * coil + 1] = value.imag
         for j in range(begin, end):
             source = turned[j - begin]
+            for column in range(width):
+                share, part = shares[1, j, column], spread_in_x[column]
+                for i in range(step):
+                    part[i] = share * source[i]
+            straight = min(width, columns - first[1, j]) * step  # what is left begins the row again
             for row in range(width):
-                y = first[0, j] + row
-                y -= grid.shape[0] if y >= grid.shape[0] else 0
-                for column in range(width):
-                    x = first[1, j] + column
-                    x -= columns if x >= columns else 0
-                    start = (y * columns + x) * 2 * coils
-                    target = numbers[start : start + 2 * coils]
-                    share = shares[0, j, row] * shares[1, j, column]
-                    for i in range(source.shape[0]):
-                        target[i] += share * source[i]
+                y = (first[0, j] + row) % rows
+                share, start = shares[0, j, row], y * columns * step
+                target = numbers[start + first[1, j] * step :][:straight]
+                for i in range(straight):
+                    target[i] += share * line[i]
+                target = numbers[start:][: line.shape[0] - straight]
+                for i in range(target.shape[0]):
+                    target[i] += share * line[straight + i]

@@ -19,6 +19,8 @@ class Comparison(NamedTuple):
     """Phase from one line to the next of the same direction, of magnitude 1; 0 where there are no two."""
     lines: int
     """Navigator lines that went into it."""
+    weight: float = 1.0
+    """How far lines of the same direction agree, 0 to 1: near 0 where background suppression left nothing but noise."""
 
 
 def compare(lines: NDArray[np.complex64], backward: NDArray[np.bool_]) -> Comparison | None:
@@ -30,11 +32,12 @@ def compare(lines: NDArray[np.complex64], backward: NDArray[np.bool_]) -> Compar
     """
     coils_and_x = lines.astype(np.complex128)
     profile = np.zeros(lines.shape[2], np.complex128)
-    turn = 0j
+    turn, power = 0j, 0.0
     for before, middle, after in zip(range(len(lines)), range(1, len(lines)), range(2, len(lines)), strict=False):
         if backward[before] != backward[after]:
             continue
         turn += np.vdot(coils_and_x[before], coils_and_x[after])
+        power += float(np.linalg.norm(coils_and_x[before]) * np.linalg.norm(coils_and_x[after]))
         if backward[middle] != backward[before]:
             outer = (coils_and_x[before] + coils_and_x[after]) / 2
             profile += _odd_even(outer, coils_and_x[middle], bool(backward[middle]))
@@ -43,7 +46,8 @@ def compare(lines: NDArray[np.complex64], backward: NDArray[np.bool_]) -> Compar
     size = np.abs(profile).sum()
     if not (np.isfinite(size) and size > 0):
         return None
-    return Comparison(profile / size, complex(turn / abs(turn)) if turn else 0j, len(lines))
+    weight = abs(turn) ** 2 / power**2 if power > 0 else 1.0
+    return Comparison(profile / size, complex(turn / abs(turn)) if turn else 0j, len(lines), float(weight))
 
 
 def _odd_even(

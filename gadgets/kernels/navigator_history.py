@@ -34,16 +34,20 @@ class _Mean:
 
     comparison: Comparison
     first_turn: complex
-    count: int = 1
+    count: float = field(init=False)
+    """Of what was taken in, each by its weight."""
+
+    def __post_init__(self) -> None:
+        self.count = self.comparison.weight
 
     def add(self, comparison: Comparison, smoothing: float) -> None:
         if not self.first_turn:
             self.first_turn = comparison.turn
-        self.count += 1
-        share = max(1 / self.count, 1 / smoothing)
-        profile, turn, lines = self.comparison
+        self.count += comparison.weight
+        share = comparison.weight * max(1 / self.count, 1 / smoothing) if self.count > 0 else 1.0
+        profile, turn, lines, weight = self.comparison
         self.comparison = Comparison(
-            profile + share * (comparison.profile - profile), turn + share * (comparison.turn - turn), lines
+            profile + share * (comparison.profile - profile), turn + share * (comparison.turn - turn), lines, weight
         )
 
 

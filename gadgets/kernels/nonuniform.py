@@ -6,11 +6,10 @@ Coordinates are cycles per voxel, shape ``(2, points)``, x first: -0.5 to 0.5 is
 from math import ceil
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from .fft import Backend, empty, plan_inverse
-from .gridding import kernel_in_the_image, kernel_width, places, spread, steepness
+from .gridding import finer_size, kernel_in_the_image, kernel_width, places, spread, steepness
 
 try:
     import finufft
@@ -37,7 +36,7 @@ class AdjointTransform:
     ) -> None:
         """Plan for images of shape ``(coils, y, x)``."""
         self._shape, self._width = shape, kernel_width(precision, _OVERSAMPLING)
-        y, x = (scipy.fft.next_fast_len(max(ceil(_OVERSAMPLING * n), 2 * self._width)) for n in shape)
+        y, x = (finer_size(max(ceil(_OVERSAMPLING * n), 2 * self._width)) for n in shape)
         self._sizes = y, x
         self._grid, self._rows = empty((y, x, coils)), empty((shape[0], x, coils))
         self._along_y, self._along_x = plan_inverse(self._grid, 0, backend), plan_inverse(self._rows, 1, backend)
@@ -49,9 +48,16 @@ class AdjointTransform:
         self._first, self._shares = np.empty((2, 0), np.int32), np.empty((2, 0, self._width), np.float32)
 
     def __call__(
-        self, samples: NDArray[np.complex64], points: NDArray[np.float32], weights: NDArray[np.complex64]
+        self,
+        samples: NDArray[np.complex64],
+        points: NDArray[np.float32],
+        weights: NDArray[np.complex64],
+        out: NDArray[np.complex64] | None = None,
     ) -> NDArray[np.complex64]:
-        """Transform samples ``(coils, points)`` with their weights ``(points,)`` to images ``(coils, y, x)``."""
+        """Transform samples ``(coils, points)`` with their weights ``(points,)`` to images ``(coils, y, x)``.
+
+        They are written to ``out`` if that is given, which saves fetching memory again and again.
+        """
         if points is not self._points:
             along = zip(points[::-1], self._sizes, self._steepness, strict=True)
             found = [places(axis, size, self._width, steep) for axis, size, steep in along]
@@ -59,12 +65,12 @@ class AdjointTransform:
             self._points = points
         self._grid[...] = 0
         # the compiled loop takes plain arrays only; views of received bytes are not plain
-        spread(np.require(samples, requirements="CAW"), weights, self._first, self._shares, self._grid)
+        spread(np.require(samples, requirements=["C", "A", "W"]), weights, self._first, self._shares, self._grid)
         grid, (y, x) = self._along_y(self._grid), self._shape
         for wanted, found in _middle(y, self._sizes[0]):
             self._rows[wanted] = grid[found]
         rows = self._along_x(self._rows)
-        images = np.empty((samples.shape[0], y, x), np.complex64)
+        images = np.empty((samples.shape[0], y, x), np.complex64) if out is None else out
         for wanted, found in _middle(x, self._sizes[1]):
             np.multiply(rows[:, found], self._undo[:, wanted], out=images.transpose(1, 2, 0)[:, wanted])
         return images

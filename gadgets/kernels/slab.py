@@ -31,7 +31,7 @@ class PartitionTransform:
     """
 
     def __init__(self, shape: tuple[int, int, int, int], backend: str = Backend.FFTW) -> None:
-        """Plan for volumes of shape ``(coils, z, y, x)``, with memory for one; more is taken when two are open at once."""
+        """Plan for volumes of shape ``(coils, z, y, x)``, with memory for one; two open at once take more."""
         coils, self._size, *self._plane = shape
         self._values = self._plane[0] * self._plane[1]
         self._targets, self._centring = centring(self._size)

@@ -1,4 +1,4 @@
-"""Odd numbers of columns, lines, slices and coils, and the noise of an image: for every readout, through the session."""
+"""Odd numbers of columns, lines, slices and coils, and the noise of images: every readout through the whole session."""
 
 from collections.abc import Iterable
 from functools import cache

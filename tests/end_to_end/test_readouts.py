@@ -8,15 +8,17 @@ import pytest
 from numpy.typing import NDArray
 
 from aslive.sim.anatomy import brain
-from aslive.sim.choices import ReadoutType, ReferenceType
+from aslive.sim.choices import NoiseScan, ReadoutType, ReferenceType
+from aslive.sim.effects import Effects
 from aslive.sim.epi import EchoPlanar
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
+from aslive.sim.spiral import Spiral
 from aslive.sim.truth import expected_cbf
 from aslive.streaming.attributes import read_attributes
 from aslive.streaming.messages import ConfigFile, Image, Message, Text
 from aslive.streaming.registry import Registry
-from aslive.streaming.scan import Role
+from aslive.streaming.scan import Noise, Role
 from aslive.streaming.session import Session
 from aslive.streaming.wire import Decoder, encode
 from aslive.streaming.worker import converse
@@ -52,8 +54,10 @@ ROLES = (Role.M0SCAN, Role.CONTROL, Role.LABEL)
 head = cache(brain)
 
 
-def reconstruct(messages: Iterable[Message], settings: dict[str, object] | None = None) -> list[Message]:
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
+def reconstruct(
+    messages: Iterable[Message], settings: dict[str, object] | None = None, chain: str = "default"
+) -> list[Message]:
+    pieces = (memoryview(encode(message)) for message in (ConfigFile(chain), *messages))
     return list(converse(pieces, Session(Registry(), settings or {}), Decoder()))
 
 
@@ -90,6 +94,100 @@ def test_gray_matter_flow_is_that_of_cartesian_lines_to_one_percent(options):
     replies = reconstruct(scanner.messages())
     assert not complaints(replies)
     assert abs(gray_matter_error(scanner, replies)) < 0.01
+
+
+UNSTEADY = {
+    "delay and phase of odd lines": {"echo_planar": GHOSTS},
+    "off resonance": {"effects": Effects(off_resonance=30.0)},
+    "drift": {"effects": Effects(drift=1.0)},
+    "decay": {"effects": Effects(decay=True)},
+    "phase of each shot": {"effects": Effects(shot_phase=0.3)},
+    "gradients of spirals late": {"effects": Effects(trajectory_delay=1e-6)},
+    "all of them": {
+        "echo_planar": GHOSTS,
+        "effects": Effects(off_resonance=30.0, drift=1.0, decay=True, shot_phase=0.2, trajectory_delay=1e-6),
+    },
+}
+SINGLE: dict[str, tuple[dict[str, object], float]] = {
+    "EPI": ({"readout": EPI}, 0.01),
+    "EPI, every second line": ({"readout": EPI, "acceleration": (2, 1)}, 0.01),
+    "GRASE": ({"readout": GRASE}, 0.03),  # T2 decay along the partitions blurs
+    "spiral": ({"readout": SPIRAL, "spiral": Spiral(interleaves=1)}, 0.02),
+    "stack of spirals": ({"readout": SPIRAL, "three_dimensional": True, "spiral": Spiral(interleaves=1)}, 0.02),
+}
+"""One shot a slice, or a volume, and by how much the flow of gray matter may be off."""
+
+
+@pytest.mark.parametrize("suffering", UNSTEADY.values(), ids=UNSTEADY)
+@pytest.mark.parametrize(("options", "bound"), SINGLE.values(), ids=SINGLE)
+def test_what_a_real_scanner_suffers_from_changes_little(options, bound, suffering):
+    scanner = scan(matrix=(28, 28, 6), coils=6, **options, **suffering)
+    replies = reconstruct(scanner.messages())
+    assert not complaints(replies)
+    assert abs(gray_matter_error(scanner, replies)) < bound
+
+
+CHAINS = {
+    "asl_cartesian": {"three_dimensional": True},
+    "asl_epi": {"readout": EPI, "echo_planar": GHOSTS, "acceleration": (2, 1)},
+    "asl_grase": {"readout": GRASE, "echo_planar": GHOSTS, "segments": 2},
+    "asl_spiral": {"readout": SPIRAL, "three_dimensional": True},
+}
+
+
+@pytest.mark.parametrize(("chain", "options"), CHAINS.items(), ids=CHAINS)
+def test_a_chain_that_is_asked_for_by_name_gives_the_maps_of_the_default_one(chain, options):
+    messages = list(scan(**options).messages())
+    wanted, found = (reconstruct(messages, chain=name) for name in ("default", chain))
+    assert not complaints(found)
+    for name in ("m0scan", "control", "label", "deltam", "cbf"):
+        np.testing.assert_array_equal(maps(found, name), maps(wanted, name))
+
+
+@pytest.mark.parametrize("options", [{"readout": EPI, "acceleration": (2, 1)}, {"readout": GRASE}, {"readout": SPIRAL}])
+def test_half_of_the_coils_hold_all_of_the_flow(options):
+    scanner = scan(**options, coils=16)
+    replies = reconstruct(scanner.messages(), {"compress.coils": 8})
+    assert any("16 coils compressed to 8" in reply.text for reply in replies if isinstance(reply, Text))
+    assert not complaints(replies)
+    assert abs(gray_matter_error(scanner, replies)) < 0.01
+
+
+def test_decay_along_the_partitions_is_undone_on_demand():
+    scanner = scan(readout=GRASE, matrix=(32, 32, 16), effects=Effects(decay=True))
+    blurred, sharp = (reconstruct(scanner.messages(), {"decay.t2": t2}) for t2 in (None, 0.08))
+    assert not complaints(sharp)
+    assert any("Images are filtered along z" in reply.text for reply in sharp if isinstance(reply, Text))
+    truth = np.abs(scanner.image(Role.M0SCAN))
+    before, after = (misses(maps(replies, "m0scan")[0], truth) for replies in (blurred, sharp))
+    assert after < 0.8 * before
+
+
+def misses(image: NDArray[np.float32], truth: NDArray[np.floating]) -> float:
+    """Give the normalized root-mean-square error of an image, but for its scale."""
+    scaled = image * (np.vdot(image, truth) / np.vdot(image, image))
+    return float(np.linalg.norm(scaled - truth) / np.linalg.norm(truth))
+
+
+@pytest.mark.parametrize("readout", [EPI, GRASE, SPIRAL])
+def test_noise_of_an_earlier_measurement_whitens_as_noise_of_the_scan_itself(readout):
+    protocol = Protocol(matrix=(24, 24, 4), coils=4, pairs=1, readout=readout, noise_scan=NoiseScan.EARLIER)
+    scanner = Scanner(protocol, snr=100.0, anatomy=head(protocol.grid))
+    kept: dict[str, Noise] = {}
+    for messages in (scanner.noise_messages(), scanner.messages()):
+        session = Session(Registry(), keep_noise=kept.__setitem__, noise_of=kept.get)
+        pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
+        replies = list(converse(pieces, session, Decoder()))
+        assert not complaints(replies)
+    assert any("of noise of the earlier measurement" in reply.text for reply in replies if isinstance(reply, Text))
+    if readout != SPIRAL:
+        white = np.sqrt(2) * np.linalg.inv(np.linalg.cholesky(scanner.covariance))
+        phantom = np.linalg.norm(np.einsum("dc,czyx->dzyx", white, scanner.images(Role.M0SCAN)), axis=0)
+        inside = phantom > 0.3 * phantom.max()
+        brightness = np.vdot(phantom[inside], maps(replies, "m0scan")[0][inside]) / np.vdot(
+            phantom[inside], phantom[inside]
+        )
+        assert brightness == pytest.approx(np.sqrt(protocol.redundancy), rel=0.05)
 
 
 @pytest.mark.parametrize("method", ["pocs", "homodyne"])

@@ -210,7 +210,7 @@ def test_a_real_study_from_k_space_gives_the_cbf_of_its_images(volumes):
     assert "swapped" not in texts(replies)
 
 
-TRAIN = EchoPlanar(ramp=0.15e-3, flat_top=0.25e-3, dwell=4e-6, samples=130, delay=1.35e-6, phase=0.2)
+TRAIN = EchoPlanar(ramp=0.15e-3, flat_top=0.25e-3, dwell=4e-6, samples=130, delay=1.9e-6, phase=0.2)
 """With a delay that makes odd and even lines differ by about 0.06 rad per voxel."""
 
 
@@ -257,15 +257,12 @@ def test_a_real_study_read_by_epi_with_ghosts_gives_the_cbf_of_its_images(volume
     replies = reconstruct(raw_epi_study(volumes, context), seen.append)
     slopes = [one.value for one in seen if isinstance(one, Measurement) and one.name is Measure.NAVIGATOR_SLOPE]
     assert np.abs(slopes) == pytest.approx(0.06, abs=0.003)
-    ghosts = [one.value for one in seen if isinstance(one, Measurement) and one.name is Measure.GHOST_LEVEL]
-    print(slopes[:3], ghosts[:3], len(ghosts), texts(replies))
     found = maps(replies, "cbf")
     assert len(found) == pairs
     for number in (1, pairs):
         wanted, inside = white_paper(volumes, number)
         cbf = found[number - 1][inside]
         slope, _ = np.polyfit(wanted[inside], cbf, 1)
-        print(slope, np.corrcoef(wanted[inside], cbf)[0, 1], np.mean(cbf) / np.mean(wanted[inside]))
         assert np.corrcoef(wanted[inside], cbf)[0, 1] > 0.999
         assert slope == pytest.approx(1, abs=0.01)
         assert np.mean(cbf) == pytest.approx(np.mean(wanted[inside]), rel=0.002)
@@ -369,64 +366,3 @@ class TestRealScans:
         assert isinstance(replies[-1], Close)
         assert "error: These data look like an EPI that lost its polarity flags" in texts(replies)
         assert "reported as uncorrected" in texts(replies)
-
-
-EPI_FIGURES = {
-    "pulseq_epi_phantom/epi128_4ch_rampsamp": 0.06,
-    "pulseq_epi_phantom/epi128_4ch_flattop": 0.06,
-    "pulseq_epi_phantom/epi96_1ch_rampsamp_peplus": 0.06,
-    "pulseq_epi_phantom/epi96_1ch_rampsamp_peminus": 0.06,
-    "siemens_ep2d_bold_phantom/epi_mrd": 0.11,
-    "siemens_ep2d_bold_phantom/epi_mrd_EPIxsl": 0.11,
-}
-
-
-def ghost_over_signal(image: NDArray[np.floating]) -> float:
-    """Mean half a field of view away from the object over the mean in it; above 0.25 of the 99th percentile is object."""
-    mask = image > 0.25 * np.percentile(image, 99)
-    ghost = np.roll(mask, len(mask) // 2, axis=0) & ~mask
-    return float(image[ghost].mean() / image[mask].mean())
-
-
-def without_navigators(messages: Iterable[Message]) -> Iterator[Message]:
-    for message in messages:
-        if not (isinstance(message, Acquisition) and int(message.fields["flags"]) & NAVIGATOR):
-            yield message
-
-
-@pytest.mark.skipif(not CARTESIAN.is_dir(), reason=f"the scans {CARTESIAN.name} are not beside the checkout")
-class TestRealEchoPlanarScans:
-    """Scans of phantoms, from the raw file to the image that goes back."""
-
-    @pytest.mark.parametrize(("name", "most"), EPI_FIGURES.items())
-    def test_no_more_ghost_is_left_than_is_known_of_the_scan(self, name, most):
-        seen: list[object] = []
-        replies = reconstruct(open_messages(DATA / f"raw/{name}.h5"), seen.append)
-        (image,) = maps(replies, "image")
-        level = ghost_over_signal(image[0])
-        assert level < most
-        (measured,) = [one for one in seen if isinstance(one, Measurement) and one.name is Measure.GHOST_LEVEL]
-        assert measured.value == pytest.approx(level, rel=0.01)
-        assert not [line for line in texts(replies).splitlines() if line.startswith(("warning", "error"))]
-
-    @pytest.mark.parametrize("name", EPI_FIGURES)
-    def test_it_is_the_navigators_that_take_the_ghost_away(self, name):
-        path = DATA / f"raw/{name}.h5"
-        (image,) = maps(reconstruct(open_messages(path)), "image")
-        replies = reconstruct(without_navigators(open_messages(path)))
-        (ghosted,) = maps(replies, "image")
-        assert ghost_over_signal(ghosted[0]) > ghost_over_signal(image[0]) + 0.03
-        assert "without navigators" in texts(replies)
-
-    def test_both_styles_of_header_give_one_image(self):
-        paths = (DATA / f"raw/siemens_ep2d_bold_phantom/{name}.h5" for name in ("epi_mrd", "epi_mrd_EPIxsl"))
-        one, other = (maps(reconstruct(open_messages(path)), "image")[0] for path in paths)
-        assert np.linalg.norm(one - other) < 0.01 * np.linalg.norm(other)
-
-    def test_a_real_server_gives_its_client_the_same_image(self, server):
-        messages = [ConfigFile("default"), *open_messages(DATA / "raw/siemens_ep2d_bold_phantom/epi_mrd.h5")]
-        replies = server.talk(b"".join(map(encode, messages)))
-        assert replies.closed
-        (image,) = replies.maps("image")
-        (wanted,) = maps(reconstruct(messages[1:]), "image")
-        np.testing.assert_array_equal(image.data[0].view(np.float32), wanted)

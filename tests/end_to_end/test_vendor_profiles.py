@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from aslive.sim.vendors.catalog import as_written_by
 from aslive.sim.vendors.profile import Vendor, apply
 from aslive.sim.vendors.siemens import Siemens
 from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import Close, ConfigFile, Image, Message, Text
+from aslive.streaming.header import read_header
+from aslive.streaming.messages import Close, ConfigFile, Header, Image, Message, Text
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.wire import Decoder, encode
@@ -102,6 +104,13 @@ def test_the_noise_bandwidth_that_siemens_states_scales_images_and_leaves_the_fl
 
 
 GHOST = EchoPlanar(delay=2e-6, phase=0.3)
+
+
+def grase(**options: Any) -> Protocol:  # Any: fields of Protocol
+    usual: dict[str, Any] = {"matrix": (16, 14, 8), "coils": 4, "pairs": 1, "echo_spacing": 0.55e-3}
+    return Protocol(readout=ReadoutType.GRASE, echo_planar=GHOST, **(usual | options))
+
+
 TRAINS = {
     "EPI": Protocol(
         matrix=(16, 14, 2), coils=4, pairs=2, readout=ReadoutType.EPI, echo_planar=GHOST, echo_spacing=0.55e-3
@@ -116,21 +125,19 @@ TRAINS = {
         acceleration=(2, 1),
         reference=ReferenceType.FLASH,
     ),
-    "GRASE in two segments": Protocol(
-        matrix=(16, 14, 6),
-        coils=4,
-        pairs=1,
-        readout=ReadoutType.GRASE,
-        echo_planar=GHOST,
-        echo_spacing=0.55e-3,
-        segments=2,
+    "GRASE in two segments": grase(segments=2),
+    "GRASE in two shots, 6/8 of the partitions": grase(partial_fourier_slice=0.75, shots=2),
+    "GRASE, 2 x 2 CAIPIRINHA": grase(matrix=(24, 24, 8), coils=8, acceleration=(2, 2), caipi_shift=1),
+    "spirals": Protocol(matrix=(16, 14, 3), coils=4, pairs=1, readout=ReadoutType.SPIRAL),
+    "stack of spirals": Protocol(
+        matrix=(16, 14, 3), coils=4, pairs=1, readout=ReadoutType.SPIRAL, three_dimensional=True
     ),
 }
 
 
 @pytest.mark.parametrize("protocol", TRAINS.values(), ids=TRAINS)
 @pytest.mark.parametrize("vendor", [Vendor.SIEMENS, Vendor.SIEMENS_EPI, Vendor.PULSEQ])
-def test_echo_trains_give_the_same_maps_from_every_vendor_that_tells_directions(vendor, protocol):
+def test_trains_and_spirals_give_the_same_maps_from_every_vendor_that_can_tell_of_them(vendor, protocol):
     replies = reconstruct(as_written_by(vendor, neutral(protocol), tell_settings=True))
     assert_same_maps(replies, expected(protocol))
 
@@ -147,3 +154,19 @@ def test_an_epi_without_a_ghost_is_the_same_from_ge_if_its_dwell_time_is_the_fix
     replies = reconstruct(as_written_by(Vendor.GE, neutral(protocol), tell_settings=True))
     assert_same_maps(replies, expected(protocol))
     assert "Navigators tell nothing" in texts(replies)
+
+
+def test_ghosts_of_a_converter_that_hides_directions_stay_and_are_told():
+    """Lines that were turned round already cannot be told apart, so nothing can be corrected."""
+    protocol = TRAINS["EPI"]
+    replies = reconstruct(as_written_by(Vendor.GE, neutral(protocol), tell_settings=True))
+    assert "warning: Navigators tell nothing: they are of one direction only" in texts(replies)
+    assert differ(maps(replies, "m0scan")[0], maps(expected(protocol), "m0scan")[0]) > 0.05
+    assert len(maps(replies, "cbf")) == protocol.pairs
+
+
+@every_vendor
+def test_who_built_the_scanner_is_known(vendor):
+    (header,) = (m for m in as_written_by(vendor, neutral(CARTESIAN)) if isinstance(m, Header))
+    wanted = {Vendor.PHILIPS: "PHILIPS", Vendor.GE: "GE MEDICAL SYSTEMS"}.get(vendor, "SIEMENS")
+    assert read_header(header.text).vendor == wanted

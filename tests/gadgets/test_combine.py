@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from aslive.gadgets.combine import Combine, Mode
-from aslive.streaming.flow import CoilImages, Counters, Geometry, Place
+from aslive.streaming.flow import CoilImages, Counters, Geometry, Level, Notice, Place, Sampling, Slab
 from aslive.streaming.scan import Labeling, Role, Scan
 
 STATED = Scan(labeling=Labeling(context=(Role.M0SCAN, Role.CONTROL, Role.LABEL)))
@@ -51,3 +53,12 @@ def test_root_sum_of_squares_is_a_magnitude(run):
     message = images(0, Role.CONTROL)
     (slab,) = run([Combine(mode=Mode.RSS)], [message], STATED)
     np.testing.assert_allclose(slab.data, np.sqrt((np.abs(message.data) ** 2).sum(0)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("step", "errors"), [(1, 0), (2, 1)])
+def test_images_that_stay_folded_are_called_an_error_once(run, step, errors):
+    messages = [images(n, Role.CONTROL) for n in range(3)]
+    folded = [replace(m, place=replace(m.place, sampling=Sampling(step_y=step))) for m in messages]
+    out = run([Combine()], folded, STATED)
+    assert [m.level for m in out if isinstance(m, Notice)] == [Level.ERROR] * errors
+    assert len([m for m in out if isinstance(m, Slab)]) == 3

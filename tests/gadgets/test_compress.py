@@ -129,3 +129,13 @@ def test_silence_is_compressed_to_silence(run):
 )
 def test_it_is_needed_where_there_are_more_coils_than_wanted(virtual, coils, needed):
     assert Compress(virtual).needed(Scan(coils=coils)) is needed
+
+
+def test_volumes_that_come_interleaved_are_learned_from_as_a_whole(run):
+    _, noisy, _ = images(8)
+    woven = [plane for both in zip(planes(noisy), planes(noisy, 1), strict=True) for plane in both]
+    whole = [m.data for m in only(run([Compress(3)], planes(noisy), Scan()), KSpace)]
+    made = only(run([Compress(3)], woven, Scan()), KSpace)
+    assert [(m.index, m.place.volume) for m in made] == [(m.index, m.place.volume) for m in woven]
+    energies = [np.square(np.abs(m.data)).sum() for m in made if m.place.volume == 0]
+    np.testing.assert_allclose(energies, [np.square(np.abs(data)).sum() for data in whole], rtol=1e-2)

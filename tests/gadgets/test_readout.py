@@ -239,6 +239,15 @@ def test_lines_on_a_trajectory_are_left_to_others(make_scan):
     assert not TransformReadout().needed(spiral)
 
 
+def test_a_trajectory_in_a_scan_that_is_called_cartesian_is_told_once_and_not_used(run, make_readout, make_scan):
+    line = make_readout(np.ones((2, 8)))
+    on_a_spiral = replace(line, trajectory=np.ones((8, 2), np.float32))
+    out = run([TransformReadout()], [on_a_spiral, on_a_spiral], make_scan())
+    (notice,) = (message for message in out if isinstance(message, Notice))
+    assert "trajectory" in notice.text
+    np.testing.assert_array_equal(lines(out)[1].data, lines(run([TransformReadout()], [line], make_scan()))[0].data)
+
+
 def test_lengths_of_lines_without_end_do_not_fill_the_memory(run, make_readout, make_scan):
     navigators = [make_readout(np.ones((2, 8 + n)), Kind.NAVIGATOR) for n in range(40)]
     messages = [make_readout(np.ones((2, 8))), *navigators]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aslive.gadgets.role import AssignRole
-from aslive.streaming.flow import Counters, Geometry, KSpace, Notice, Place
+from aslive.streaming.flow import Counters, Geometry, KSpace, Level, Notice, Place
 from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
 
 C, L, M, N = Role.CONTROL, Role.LABEL, Role.M0SCAN, Role.NOT_APPLICABLE
@@ -69,3 +69,16 @@ def test_all_planes_of_a_volume_have_its_role(run):
     out = run([AssignRole()], planes(Counters(), Counters()), Scan(labeling=Labeling(context=(L, C))))
     assert [m.place.role for m in out] == [L, L, C, C]
     assert replace(out[0].place, role=N) == planes(Counters())[0].place
+
+
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_of_several_echoes_the_first_has_the_role(run, make_scan, interleaved):
+    limits = {"repetition": (0, 2, 0), "contrast": (0, 1, 0)}
+    scan = make_scan(limits=limits, labeling=Labeling(context=(M, C, L)))
+    order = [Counters(repetition=n, contrast=echo) for n in range(3) for echo in range(2)]
+    if interleaved:
+        order[0], order[1] = order[1], order[0]
+    out = run([AssignRole()], planes(*order), scan)
+    found = {m.place.counters[4:7:2]: m.place.role for m in out if isinstance(m, KSpace)}
+    assert found == {(0, 0): M, (0, 1): C, (0, 2): L} | {(1, n): N for n in range(3)}
+    assert [m.level for m in out if isinstance(m, Notice)] == [Level.INFO]

@@ -199,3 +199,18 @@ def test_a_single_slice_or_row_is_enough(run, make_volume, shape):
 )
 def test_it_is_needed_where_complex_subtraction_may_be(mode, labeling, needed):
     assert Stabilize(StabilizeMode(mode)).needed(Scan(labeling=labeling)) is needed
+
+
+@pytest.mark.parametrize("left", [0.1, 0.01, -0.1])
+def test_slices_that_are_excited_by_themselves_have_phases_of_their_own(run, make_volume, left):
+    still = scan(make_volume, left)
+    phases = np.random.default_rng(1).normal(0, 0.4, (9, len(Z), 1, 1))
+    drift = {n: ramp(0.3 * np.sin(n)) * np.exp(1j * phases[n]) for n in range(9)}
+    chain = [Stabilize(StabilizeMode.ON), Pair(subtraction=Subtraction.COMPLEX)]
+    labeling = stated(4, mr_acquisition_type="2D")
+    true, found = (
+        [m.data[HEAD] for m in run(gadgets, volumes, labeling) if isinstance(m, Difference)]
+        for gadgets, volumes in ((chain[1:], still), (chain, scan(make_volume, left, drift=drift)))
+    )
+    assert len(true) == len(found) == 4
+    assert np.mean(found) == pytest.approx(np.mean(true), abs=0.02)

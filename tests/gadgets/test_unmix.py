@@ -248,3 +248,14 @@ def test_more_acceleration_than_coils_is_refused(run, make_scan):
     reference = Reference(rng.standard_normal((2, 1, 24, 8)).astype(np.complex64), place(), 0, (0, 12))
     made = run([Unmix()], [reference, message], make_scan((8, 30, 1), acceleration=(3, 1)))
     assert "more than 2 coils can unfold" in of(Notice, made)[0].text
+
+
+def test_a_slice_that_never_came_stays_empty_and_is_no_reason_for_words(run, make_scan):
+    kspace, _ = head((1, 40, 32))
+    scan = make_scan((32, 40, 2), acceleration=(2, 1))
+    (absent,) = planes(np.zeros_like(kspace), Sampling(step_y=2), index=1)
+    absent = replace(absent, place=replace(absent.place, missing=20))
+    messages = [block(kspace, 24), *planes(kspace, Sampling(step_y=2), last=False), absent]
+    made = run([Fourier(), Unmix()], messages, scan)
+    assert not of(Notice, made)
+    assert [slab.data.any() for slab in of(Slab, made)] == [True, False]

@@ -327,3 +327,19 @@ def test_real_scans_pass_with_every_line(name: str, kinds: dict[Kind, int], shap
         assert readout.dwell == pytest.approx(one.sample_time_us * 1e-6)
         assert readout.center_sample == one.center_sample
         assert np.array_equal(readout.data, one.data)
+
+
+@pytest.mark.parametrize("space", [1, 7, 65535])
+def test_what_lies_in_a_further_encoding_space_is_told_where_nothing_needs_it(space: int):
+    def encoding(acceleration: tuple[int, int]) -> Encoding:
+        sizes, lengths = (8, 8, 1), (0.1, 0.1, 0.1)
+        return Encoding(sizes, lengths, sizes, lengths, {}, acceleration=acceleration)
+
+    lines = [line(encoding_space_ref=space) for _ in range(3)]
+    readouts, notices = pass_through(Door(Scan((encoding((1, 1)),))), lines)
+    assert not readouts
+    assert [notice.level for notice in notices] == [Level.WARNING] * 2
+    assert f"encoding space {space}" in notices[0].text
+    readouts, notices = pass_through(Door(Scan((encoding((2, 1)),))), lines)
+    assert [readout.kind for readout in readouts] == [Kind.REFERENCE] * 3
+    assert not notices

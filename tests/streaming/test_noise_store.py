@@ -92,3 +92,15 @@ def test_a_folder_of_journals_that_has_gone_is_not_made_again(tmp_path, caplog):
     NoiseStore(tmp_path / "gone" / "noise").keep("1", noise())
     assert not (tmp_path / "gone").exists()
     assert "alarm" in caplog.text
+
+
+def test_no_flipped_bit_and_no_cut_raises(store):
+    store.keep("1", noise())
+    (path,) = store.folder.glob("*" + SUFFIX)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        store.find("1")
+    for end in range(0, len(whole), 16):
+        path.write_bytes(whole[:end])
+        assert store.find("1") is None

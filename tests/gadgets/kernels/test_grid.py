@@ -1,7 +1,17 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aslive.gadgets.kernels.grid import axis_from_counters, axis_from_limits, central, kept
+from aslive.gadgets.kernels.grid import (
+    Axis,
+    Grid,
+    axis_from_counters,
+    axis_from_limits,
+    central,
+    counted_axis,
+    kept,
+    thinned,
+)
 
 
 @given(st.integers(2, 200), st.data())
@@ -43,3 +53,21 @@ def test_the_field_of_view_says_what_is_kept():
     assert kept(72, 72, 0.225, 0.2, 64) == 64
     assert kept(128, 64, 0.22, 0.22, 64) == 128  # not the grid that the header describes
     assert kept(64, 64, 0.22, 0.22, 0) == 64
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_volume_that_lacks_rows_evenly_is_thinned_and_one_that_lost_lines_is_not(step, first):
+    grid = Grid(axis(16), counted_axis(0, 1), counted_axis(0, 0))
+    rows = {plane: set(range(first, 16, step)) for plane in (0, 1)}
+    sparse = thinned(grid, rows, 1)
+    assert sparse is not None
+    assert sparse.step_y == step
+    assert {plane: sparse.expected(plane, first) for plane in rows} == {plane: len(rows[plane]) for plane in rows}
+    assert thinned(grid, rows | {1: rows[1] - {first + step}}, 1) is None
+    assert thinned(grid, {plane: set(range(16)) - {5} for plane in (0, 1)}, 1) is None
+    assert thinned(sparse, rows, 1) is None
+
+
+def axis(size):
+    return Axis(size, size // 2, 0, size - 1)

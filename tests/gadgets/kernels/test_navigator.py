@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.kernels.navigator import compare, phase, slope, steps
+from aslive.gadgets.kernels.navigator_history import NavigatorHistory
 from aslive.gadgets.kernels.odd_even import half_turns, straighten
 
 
@@ -89,3 +90,21 @@ def test_straightened_directions_meet():
     x = np.arange(32) - 16
     straighten(lines, backward, half_turns(0.2 * x + 0.7), 0.0, 0)
     np.testing.assert_allclose(lines[1], lines[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("brightness", [[1, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 1]])
+def test_navigators_of_dark_volumes_do_not_spoil_what_bright_ones_tell(brightness):
+    """Where background suppression leaves nothing, navigators hold noise only."""
+    rng = np.random.default_rng(0)
+    bright, backward = navigators([1, 0, 1], 64, 0.3, 0.4)
+    history = NavigatorHistory(8.0, 1)
+    for volume, level in enumerate(brightness):
+        noise = 0.02 * (rng.standard_normal((3, 3, 64)) + 1j * rng.standard_normal((3, 3, 64)))
+        found = compare((level * bright + noise).astype(np.complex64), backward)
+        assert found is not None
+        history.add(found, (0, 0), volume)
+    estimate = history.estimate((0, 0), None)
+    assert estimate is not None
+    expected = half_turns(0.3 * (np.arange(64) - 32) + 0.4)
+    inside = np.abs(bright[0, 0]) > 0.5
+    np.testing.assert_allclose(estimate.turns[:, inside], expected[:, inside], atol=0.05)

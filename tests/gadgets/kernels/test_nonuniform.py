@@ -38,6 +38,35 @@ def test_it_is_the_direct_sum(shape, coils):
     assert np.linalg.norm(images - direct) < 5e-4 * np.linalg.norm(direct)
 
 
+@pytest.mark.parametrize("precision", [1e-2, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("shape", [(24, 31), (48, 7)])
+def test_its_error_is_what_was_asked_for(precision, shape):
+    points, samples = spiral(32, 3, 200), noise(2, 600)
+    direct = np.einsum("cm,myx->cyx", samples, phases(points, shape))
+    images = AdjointTransform(2, shape, precision)(samples, points, np.ones(600, np.complex64))
+    assert np.linalg.norm(images - direct) < 2 * precision * np.linalg.norm(direct)
+
+
+def test_samples_may_lie_anywhere_in_memory():
+    points, samples, weights = spiral(12, 2, 80), noise(3, 160), noise(160, seed=1)
+    transform = AdjointTransform(3, (12, 12))
+    plain = transform(samples, points, weights)
+    received = np.frombuffer(b"x" + samples.tobytes(), np.uint8)[1:].view(np.complex64).reshape(3, 160)
+    for other in (np.asfortranarray(samples), received, np.repeat(samples, 2, axis=1)[:, ::2]):
+        np.testing.assert_array_equal(transform(other, points, weights), plain)
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf])
+def test_points_that_are_no_numbers_do_no_harm_without_weight(nothing):
+    points, samples, weights = spiral(12, 2, 80), noise(1, 160), noise(160, seed=1)
+    weights[40:50] = 0
+    transform = AdjointTransform(1, (12, 12))
+    plain = transform(samples, points, weights)
+    broken = points.copy()
+    broken[:, 40:50] = nothing
+    np.testing.assert_array_equal(transform(samples, broken, weights), plain)
+
+
 def test_it_is_the_adjoint_of_the_forward_transform():
     points, shape = spiral(12, 2, 80), (12, 11)
     image, samples = noise(*shape), noise(1, 160, seed=2)

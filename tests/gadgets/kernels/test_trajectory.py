@@ -76,3 +76,11 @@ def test_a_delay_shifts_along_the_samples(delay):
     steps = np.arange(20.0)
     line = np.stack([steps, 2 * steps], axis=-1)[np.newaxis].astype(np.float32)
     np.testing.assert_allclose(delayed(line, delay)[0, :, 0], np.interp(steps - delay, steps, steps), atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_coordinates_that_are_no_numbers_do_not_tell_the_unit_or_the_kind(value):
+    broken = with_third(0.25)
+    broken[0, 3] = value
+    assert recognise_unit(broken, (64, 64), (0.2, 0.2)) is recognise_unit(circle(), (64, 64), (0.2, 0.2))
+    assert third_coordinate(broken) is Third.PARTITION

@@ -50,3 +50,14 @@ def test_the_combination_is_the_weighted_sum_also_of_padded_images(head):
     np.testing.assert_allclose(combine(view[:, :, ::-1], maps[:, :, ::-1].conj()), expected[:, ::-1], atol=1e-4)
     root = np.sqrt((np.abs(images) ** 2).sum(0))
     np.testing.assert_allclose(root_sum_of_squares(view), root, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e-10, 1e10, 1e25])
+def test_maps_do_not_depend_on_the_scale(head, scale):
+    np.testing.assert_allclose(coil_maps(head[2] * np.complex64(scale)), coil_maps(head[2]), atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_images_without_numbers_have_maps_of_unit_length_all_the_same(value):
+    maps = coil_maps(np.full((3, 1, 6, 5), value, np.complex64))
+    np.testing.assert_allclose(np.linalg.norm(maps, axis=0), 1, rtol=1e-5)
