@@ -73,8 +73,11 @@ def server(folder: Path) -> Iterator[tuple[str, int, int]]:
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout
-        host, _, port = process.stdout.readline().removeprefix("ready ").strip().rpartition(":")
+        told = process.stdout.readline()
+        host, _, port = told.removeprefix("ready ").strip().rpartition(":")
         try:
+            if not port.isdecimal():
+                raise RuntimeError(f"the server did not start: {(folder / 'server.log').read_text()[-2000:]}")
             yield host, int(port), process.pid
         finally:
             process.terminate()

@@ -80,8 +80,8 @@ def main(
         figures = measured(protocol, pause, runs, keep, console)
         console.print(table(name, figures))
         everything[name] = figures.as_json()
-    if target:
-        target.write_text(json.dumps(everything, indent=2))
+        if target:
+            target.write_text(json.dumps(everything, indent=2))
 
 
 def measured(protocol: Protocol, pause: float, runs: int, keep: Path | None, console: Console) -> Figures:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import pi
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..streaming.echoes import reads_several_echoes
 from ..streaming.errors import ConfigError
@@ -244,9 +245,8 @@ class CorrectGhost(Gadget):
             yield from self._say("Navigators tell nothing: they are of one direction only, empty, or hold no numbers.")
         estimate = history.estimate(_first_line(target), None if reference else self._pair(target))
         if estimate is not None and not reference:
-            estimate = self._in_phase(
-                estimate, group[0], (lane, group[0].counters.kspace_encode_step_2, _volume(target))
-            )
+            partition = group[0].counters.kspace_encode_step_2
+            estimate = self._in_phase(estimate, group[0], (lane, partition, _volume(target)))
         if waiting is not None:
             waiting.estimate, waiting.waiting = estimate, False
             yield from self._let_go(waiting)

@@ -97,7 +97,7 @@ class Acquisitions:
     def split(self) -> Iterator[Acquisition]:
         """Give them one by one."""
         for header, trajectory, data in zip(self.headers, self.trajectory, self.data, strict=True):
-            yield Acquisition(header.tobytes(), trajectory if trajectory.size else NO_TRAJECTORY, data)
+            yield Acquisition(header.tobytes(), trajectory if trajectory.shape[1] else NO_TRAJECTORY, data)
 
 
 @dataclass(frozen=True, slots=True)

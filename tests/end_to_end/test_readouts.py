@@ -127,6 +127,22 @@ def test_what_a_real_scanner_suffers_from_changes_little(options, bound, sufferi
     assert abs(gray_matter_error(scanner, replies)) < bound
 
 
+SEGMENTED = {
+    "EPI in 2 segments": {"readout": EPI, "segments": 2},
+    "GRASE in 2 segments": {"readout": GRASE, "segments": 2},
+    "GRASE in 2 segments, 2 shots": {"readout": GRASE, "segments": 2, "shots": 2},
+    "GRASE in 2 segments, turned over": {"readout": GRASE, "segments": 2, "background_suppression": -0.05},
+}
+
+
+@pytest.mark.parametrize("options", SEGMENTED.values(), ids=SEGMENTED)
+def test_shots_of_one_volume_may_each_have_a_phase_of_their_own(options):
+    scanner = scan(echo_planar=GHOSTS, effects=Effects(shot_phase=0.5, drift=0.2), **options)
+    replies = reconstruct(scanner.messages())
+    assert not complaints(replies)
+    assert abs(gray_matter_error(scanner, replies)) < 0.01
+
+
 CHAINS = {
     "asl_cartesian": {"three_dimensional": True},
     "asl_epi": {"readout": EPI, "echo_planar": GHOSTS, "acceleration": (2, 1)},
@@ -215,7 +231,7 @@ def test_zero_filled_partial_fourier_loses_resolution_and_nothing_else():
     assert abs(gray_matter_error(scanner, replies)) > 0.01
 
 
-def without_lowest(image: NDArray[np.complex64], partitions: int) -> NDArray[np.complex64]:
+def without_lowest(image: NDArray[np.complex64], partitions: int) -> NDArray[np.complexfloating]:
     spectrum = np.fft.fftshift(np.fft.fft(np.fft.ifftshift(image, 0), axis=0), 0)
     spectrum[:partitions] = 0
     return np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(spectrum, 0), axis=0), 0)

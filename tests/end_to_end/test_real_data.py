@@ -143,7 +143,8 @@ def seen_by_coils(shape: tuple[int, ...]) -> NDArray[np.complex64]:
     """Give what each coil sees of each voxel, with a smooth phase, shape ``(coils, z, y, x)``."""
     z, y, x = (np.linspace(-1, 1, count) for count in shape)
     phase = np.exp(1j * (0.3 + x + 0.7 * y[:, None] ** 2 - 1.3 * z[:, None, None]))
-    return (sensitivities(Grid(shape[::-1], (0.256, 0.224, 0.096)), COILS) * phase).astype(np.complex64)
+    grid = Grid((shape[2], shape[1], shape[0]), (0.256, 0.224, 0.096))
+    return (sensitivities(grid, COILS) * phase).astype(np.complex64)
 
 
 def raw_study(volumes: NDArray[np.float64], context: list[str]) -> Iterator[Message]:

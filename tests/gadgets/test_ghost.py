@@ -209,6 +209,22 @@ def test_each_shot_of_a_segmented_volume_has_its_own_constant(run, epi, shot):
     assert roughness(images(run([CorrectGhost()], messages, epi))) < 1e-5
 
 
+def test_shots_of_one_volume_get_one_phase(run, epi, shot):
+    """Each excitation has a phase of its own; the navigators of each show it."""
+    messages = []
+    for volume in range(2):
+        for segment, turn in enumerate((0.2 + volume, -0.9, 2.5)):
+            for line in (part for parts in shot(constant=0.3 - 0.2 * segment, repetition=volume) for part in parts):
+                row = line.counters.kspace_encode_step_1 * 3 + segment
+                moved = line.with_data(line.data * np.exp(1j * turn).astype(np.complex64))
+                messages.append(replace(moved, counters=line.counters._replace(kspace_encode_step_1=row)))
+    straight = images(run([CorrectGhost()], messages, epi))
+    volumes = straight[: 3 * LINES], straight[3 * LINES :]
+    assert [len(volume) for volume in volumes] == [3 * LINES] * 2
+    assert max(map(roughness, volumes)) < 1e-5
+    assert roughness(straight) > 0.5  # volumes keep phases of their own
+
+
 def test_one_triplet_serves_all_partitions_of_a_train(run, epi, shot):
     ahead, _ = shot()
     lines = [line for partition in range(4) for line in shot(kspace_encode_step_2=partition)[1]]

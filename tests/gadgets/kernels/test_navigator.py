@@ -105,6 +105,6 @@ def test_navigators_of_dark_volumes_do_not_spoil_what_bright_ones_tell(brightnes
         history.add(found, (0, 0), volume)
     estimate = history.estimate((0, 0), None)
     assert estimate is not None
-    expected = half_turns(0.3 * (np.arange(64) - 32) + 0.4)
+    expected = half_turns(np.asarray(0.3 * (np.arange(64) - 32) + 0.4, np.float64))
     inside = np.abs(bright[0, 0]) > 0.5
     np.testing.assert_allclose(estimate.turns[:, inside], expected[:, inside], atol=0.05)
