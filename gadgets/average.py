@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import Difference, Level, MeanDifference, Notice, Place, Remove
+from ..streaming.flow import Difference, MeanDifference, Place, Remove
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Scan
 from .kernels.running import add, remove
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import CoilImages, Level, Notice, Slab
+from ..streaming.flow import CoilImages, Slab
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Role, Scan
 from .kernels.combination import combine, root_sum_of_squares
 from .kernels.walsh import coil_maps

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import KSpace, Level, Notice, Reference
+from ..streaming.flow import KSpace, Reference
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Scan
 from .kernels.compression import compression, covariance
 

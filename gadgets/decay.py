@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..streaming.errors import ConfigError
-from ..streaming.flow import KSpace, Level, Notice
+from ..streaming.flow import KSpace
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Scan
 from .kernels.decay import compensation, times_in_shot
 

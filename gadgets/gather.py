@@ -5,22 +5,11 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..streaming.errors import DataError
-from ..streaming.flow import (
-    FULL,
-    Geometry,
-    Kind,
-    KSpace,
-    Level,
-    Notice,
-    Place,
-    Progress,
-    Readout,
-    Reference,
-    Sampling,
-    Train,
-)
+from ..streaming.flow import FULL, KSpace, Place, Reference, Sampling
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice, Progress
 from ..streaming.numbering import Numbering
+from ..streaming.readouts import Geometry, Kind, Readout, Train
 from ..streaming.scan import Scan
 from .kernels.filling import Filling, Line, Volumes
 from .kernels.grid import Grid, learned_grid, share, stated_grid, thinned

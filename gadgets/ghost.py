@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ..streaming.echoes import reads_several_echoes
 from ..streaming.errors import ConfigError
-from ..streaming.flow import Kind, Level, Measure, Measurement, Notice, Place, Readout, Train
+from ..streaming.flow import Place
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Measure, Measurement, Notice
+from ..streaming.readouts import Kind, Readout, Train
 from ..streaming.scan import Encoding, Labeling, Scan
 from .kernels.navigator import Comparison, compare, phase, slope, steps
 from .kernels.navigator_history import Estimate, NavigatorHistory

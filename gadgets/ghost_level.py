@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..streaming.flow import Measure, Measurement, Volume
+from ..streaming.flow import Volume
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Measure, Measurement
 from ..streaming.scan import Scan
 from .kernels.ghost_level import ghost_level
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from ..streaming.errors import ConfigError, DataError
-from ..streaming.flow import FULL, CoilImages, KSpace, Level, Notice, Place, Sampling
+from ..streaming.flow import FULL, CoilImages, KSpace, Place, Sampling
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Scan
 from .kernels.fft import Backend
 from .kernels.grid import central, kept

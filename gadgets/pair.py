@@ -7,8 +7,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import Difference, Level, Mask, Notice, Volume
+from ..streaming.flow import Difference, Mask, Volume
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Labeling, Role, Scan
 from .kernels.subtraction import subtract, suppression, unit_phase
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import FULL, Level, Notice, Sampling, Slab
+from ..streaming.flow import FULL, Sampling, Slab
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import Role, Scan
 from .kernels.partial_fourier import homodyne, project, smooth_phase
 from .kernels.taper import edge_weights

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..streaming.errors import DataError
-from ..streaming.flow import Kind, KSpace, Level, Notice, Readout, Reference
+from ..streaming.flow import KSpace, Reference
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
+from ..streaming.readouts import Kind, Readout
 from ..streaming.scan import Noise, Scan
 from .kernels.coil_order import matched
 from .kernels.whitening import Whitening, noise_at_the_edge, whiten

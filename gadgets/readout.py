@@ -6,8 +6,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from ..streaming.flow import Kind, Level, Notice, Readout, Train
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
+from ..streaming.readouts import Kind, Readout, Train
 from ..streaming.scan import Encoding, Scan, Trapezoid
 from .kernels.fft import Backend
 from .kernels.grid import central

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ..streaming.echoes import reads_several_echoes
-from ..streaming.flow import KSpace, Level, Notice, Place
+from ..streaming.flow import KSpace, Place
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
 from ..streaming.scan import CounterRule, Labeling, Role, Scan
 
 

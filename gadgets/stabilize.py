@@ -7,8 +7,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import Level, Measure, Measurement, Notice, Volume
+from ..streaming.flow import Volume
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Measure, Measurement, Notice
 from ..streaming.scan import Labeling, Role, Scan
 from .kernels.stabilization import double_phase, fit, phases, turn
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..streaming.flow import Geometry, Level, Notice, Slab, Volume
+from ..streaming.flow import Slab, Volume
 from ..streaming.gadget import Gadget
+from ..streaming.notices import Level, Notice
+from ..streaming.readouts import Geometry
 from ..streaming.scan import Scan
 
 _OPEN = 32  # volumes; control and label may come interleaved, each with several echoes

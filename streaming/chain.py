@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from .errors import AsliveError, ConfigError, GadgetError
-from .flow import Notice, Readout, Train
 from .gadget import Gadget
 from .messages import Array, Image, Waveform
+from .notices import Notice
+from .readouts import Readout, Train
 from .scan import Scan
 
 ENTERS = (Readout, Image, Waveform, Array, Notice)

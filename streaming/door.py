@@ -9,9 +9,10 @@ from struct import Struct
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow import Counters, Kind, Level, Notice, Readout, Train
 from .layouts import flag
 from .messages import Acquisition, Acquisitions
+from .notices import Level, Notice
+from .readouts import Counters, Kind, Readout, Train
 from .scan import Scan
 from .unflagged import LINES_TO_JUDGE, LOST_POLARITY, looks_like_unflagged_epi
 

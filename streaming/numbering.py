@@ -1,6 +1,6 @@
 """How the counters of a scan number its lines, planes and volumes."""
 
-from .flow import Counters, Readout
+from .readouts import Counters, Readout
 from .scan import Scan
 
 _KEY = ("repetition", "set", "contrast", "phase")

@@ -36,7 +36,6 @@ from .config import (
 )
 from .door import Door
 from .errors import AsliveError, ConfigError, GadgetError, ProtocolError
-from .flow import Level, Measure, Measurement, Notice
 from .header import read_header
 from .messages import (
     Acquisition,
@@ -53,6 +52,7 @@ from .messages import (
     Text,
     Waveform,
 )
+from .notices import Level, Measure, Measurement, Notice
 from .registry import LONGEST_NAME, Registry
 from .scan import Noise, Scan
 from .sinks.reply import Reply

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from .flow import Level, Notice, Readout
 from .layouts import flag
+from .notices import Level, Notice
+from .readouts import Readout
 from .scan import Encoding
 
 LINES_TO_JUDGE = 64

@@ -16,10 +16,10 @@ from aslive.gadgets.readout import TransformReadout
 from aslive.streaming.chain import Chain
 from aslive.streaming.convert import open_messages
 from aslive.streaming.door import Door
-from aslive.streaming.flow import Kind, Readout
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.header import read_header
 from aslive.streaming.messages import Acquisition
+from aslive.streaming.readouts import Kind, Readout
 from aslive.streaming.scan import Scan
 
 PHANTOMS = {

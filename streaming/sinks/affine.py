@@ -8,7 +8,7 @@ superior, NIfTI right, anterior and superior.
 import numpy as np
 from numpy.typing import NDArray
 
-from ..flow import Geometry
+from ..readouts import Geometry
 
 _TO_RIGHT_ANTERIOR_SUPERIOR = np.array([-1.0, -1.0, 1.0])
 _ROUNDING = 1e-3

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..attributes import read_attributes
 from ..errors import ConfigError, DataError
-from ..flow import Geometry
 from ..messages import Image
+from ..readouts import Geometry
 from .affine import affine, stacked, voxel_size
 
 NAMES = {

@@ -16,9 +16,9 @@ from aslive.sim.forward import exponentials
 from aslive.sim.grid import Grid
 from aslive.streaming.attributes import read_attributes
 from aslive.streaming.convert import open_messages
-from aslive.streaming.flow import Measure, Measurement
 from aslive.streaming.layouts import ACQUISITION_HEADER, flag
 from aslive.streaming.messages import Acquisition, Close, ConfigFile, Header, Image, Message, Text
+from aslive.streaming.notices import Measure, Measurement
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.wire import Decoder, encode

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from aslive.streaming.attributes import read_attributes
 from aslive.streaming.convert import open_messages
-from aslive.streaming.flow import Measure, Measurement
 from aslive.streaming.layouts import flag
 from aslive.streaming.messages import Acquisition, Close, ConfigFile, Image, Message, Text
+from aslive.streaming.notices import Measure, Measurement
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.wire import Decoder, encode

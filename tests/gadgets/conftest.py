@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from aslive.streaming.flow import Counters, Geometry, Kind, Place, Readout, Train, Volume
+from aslive.streaming.flow import Place, Volume
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.layouts import ACQUISITION_HEADER
+from aslive.streaming.readouts import Counters, Geometry, Kind, Readout, Train
 from aslive.streaming.scan import Encoding, Labeling, LabelingType, Limits, Role, Scan
 
 TICK = 2.5e-3

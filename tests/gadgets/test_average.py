@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.average import Average
-from aslive.streaming.flow import Counters, Difference, Geometry, MeanDifference, Notice, Place, Remove
+from aslive.streaming.flow import Difference, MeanDifference, Place, Remove
+from aslive.streaming.notices import Notice
+from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Scan
 
 PLACE = Place(0, Counters(), 0.0, Geometry())

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from aslive.gadgets.combine import Combine, Mode
-from aslive.streaming.flow import CoilImages, Counters, Geometry, Level, Notice, Place, Sampling, Slab
+from aslive.streaming.flow import CoilImages, Place, Sampling, Slab
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Labeling, Role, Scan
 
 STATED = Scan(labeling=Labeling(context=(Role.M0SCAN, Role.CONTROL, Role.LABEL)))

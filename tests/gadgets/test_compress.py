@@ -3,7 +3,9 @@ import pytest
 
 from aslive.gadgets.compress import Compress
 from aslive.gadgets.kernels.compression import compression, covariance
-from aslive.streaming.flow import Counters, Geometry, KSpace, Notice, Place, Reference
+from aslive.streaming.flow import KSpace, Place, Reference
+from aslive.streaming.notices import Notice
+from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Scan
 
 SLICES, ROWS, COLUMNS = 6, 24, 25

@@ -3,7 +3,9 @@ import pytest
 
 from aslive.gadgets.decay import UndoDecay
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Counters, Geometry, KSpace, Level, Notice, Place
+from aslive.streaming.flow import KSpace, Place
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Geometry
 
 SPACING, T2 = 0.025, 0.08
 

@@ -3,7 +3,8 @@ import pytest
 
 from aslive.gadgets.fourier import Fourier
 from aslive.gadgets.kernels.taper import edge_weights
-from aslive.streaming.flow import FULL, CoilImages, Counters, Geometry, KSpace, Place, Sampling
+from aslive.streaming.flow import FULL, CoilImages, KSpace, Place, Sampling
+from aslive.streaming.readouts import Counters, Geometry
 
 
 def centred(k, axes):

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from aslive.gadgets.gather import Gather
 from aslive.streaming.errors import DataError
-from aslive.streaming.flow import Kind, KSpace, Level, Notice
+from aslive.streaming.flow import KSpace
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Kind
 from aslive.streaming.scan import CounterRule, Labeling
 
 COILS, NX, NY, NZ = 2, 4, 6, 3

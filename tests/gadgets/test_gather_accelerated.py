@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.gather import Gather
-from aslive.streaming.flow import FULL, Kind, KSpace, Level, Notice, Progress, Reference
+from aslive.streaming.flow import FULL, KSpace, Reference
+from aslive.streaming.notices import Level, Notice, Progress
+from aslive.streaming.readouts import Kind
 
 COILS, NX, NY, NZ = 2, 4, 12, 3
 

@@ -6,7 +6,8 @@ import pytest
 
 from aslive.gadgets.ghost import CorrectGhost, Drift
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Kind, Measure, Measurement, Notice, Readout, Train
+from aslive.streaming.notices import Measure, Measurement, Notice
+from aslive.streaming.readouts import Kind, Readout, Train
 from aslive.streaming.scan import Labeling, Role, Trapezoid
 
 REVERSED, CALIBRATION = 1 << 21, 1 << 19

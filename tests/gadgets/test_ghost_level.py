@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from aslive.gadgets.ghost_level import MeasureGhostLevel
-from aslive.streaming.flow import Measure, Measurement, Sampling, Volume
+from aslive.streaming.flow import Sampling, Volume
+from aslive.streaming.notices import Measure, Measurement
 from aslive.streaming.scan import Role
 
 

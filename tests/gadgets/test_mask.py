@@ -1,7 +1,8 @@
 import numpy as np
 
 from aslive.gadgets.mask import MakeMask
-from aslive.streaming.flow import Map, MapName, Mask, Notice, Volume
+from aslive.streaming.flow import Map, MapName, Mask, Volume
+from aslive.streaming.notices import Notice
 from aslive.streaming.scan import Role, Scan
 
 

@@ -5,7 +5,9 @@ from aslive.gadgets import nufft
 from aslive.gadgets.fourier import Fourier
 from aslive.gadgets.nufft import TransformTrajectory
 from aslive.streaming.errors import ConfigError, DataError
-from aslive.streaming.flow import CoilImages, Counters, Geometry, KSpace, Level, Notice, Place
+from aslive.streaming.flow import CoilImages, KSpace, Place
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Encoding, Labeling, Scan
 
 PLACE = Place(0, Counters(), 0.0, Geometry(), dwell=4e-6)

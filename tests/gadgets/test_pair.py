@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aslive.gadgets.pair import Pair, Subtraction
-from aslive.streaming.flow import Counters, Difference, Level, Mask, Notice, Volume
+from aslive.streaming.flow import Difference, Mask, Volume
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters
 from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
 
 C, L, M = Role.CONTROL, Role.LABEL, Role.M0SCAN

@@ -4,7 +4,9 @@ import pytest
 from aslive.gadgets.kernels.partial_fourier import project, smooth_phase
 from aslive.gadgets.kernels.taper import edge_weights
 from aslive.gadgets.partial_fourier import FillPartialFourier, Method
-from aslive.streaming.flow import FULL, Counters, Geometry, Level, Notice, Place, Sampling, Slab
+from aslive.streaming.flow import FULL, Place, Sampling, Slab
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Labeling, Role, Scan
 
 STATED = Scan(labeling=Labeling(context=(Role.M0SCAN, Role.CONTROL, Role.LABEL)))

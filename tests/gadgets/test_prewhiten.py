@@ -3,7 +3,9 @@ import pytest
 
 from aslive.gadgets.prewhiten import MissingNoise, Prewhiten
 from aslive.streaming.errors import DataError
-from aslive.streaming.flow import Counters, Geometry, Kind, KSpace, Level, Notice, Place, Readout, Reference
+from aslive.streaming.flow import KSpace, Place, Reference
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Geometry, Kind, Readout
 from aslive.streaming.scan import Noise, Scan
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from aslive.gadgets.kernels.fft import Backend
 from aslive.gadgets.kernels.trapezoid import sample_positions
 from aslive.gadgets.readout import OffCenter, TransformReadout
-from aslive.streaming.flow import Kind, Notice, Readout
 from aslive.streaming.layouts import ACQUISITION_HEADER
+from aslive.streaming.notices import Notice
+from aslive.streaming.readouts import Kind, Readout
 from aslive.streaming.scan import Trapezoid
 
 

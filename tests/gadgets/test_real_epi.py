@@ -13,10 +13,11 @@ from aslive.gadgets.kernels.ghost_level import ghost_level
 from aslive.gadgets.readout import TransformReadout
 from aslive.streaming.convert import open_messages
 from aslive.streaming.door import Door
-from aslive.streaming.flow import Kind, Measure, Measurement, Notice, Readout
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.header import read_header
 from aslive.streaming.messages import Acquisition
+from aslive.streaming.notices import Measure, Measurement, Notice
+from aslive.streaming.readouts import Kind, Readout
 from aslive.streaming.scan import Scan
 
 SIEMENS = "siemens_ep2d_bold_phantom/epi_mrd"

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from aslive.gadgets.role import AssignRole
-from aslive.streaming.flow import Counters, Geometry, KSpace, Level, Notice, Place
+from aslive.streaming.flow import KSpace, Place
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
 
 C, L, M, N = Role.CONTROL, Role.LABEL, Role.M0SCAN, Role.NOT_APPLICABLE

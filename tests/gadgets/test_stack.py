@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aslive.gadgets.stack import Stack
-from aslive.streaming.flow import Counters, Geometry, Notice, Place, Slab, Volume
+from aslive.streaming.flow import Place, Slab, Volume
+from aslive.streaming.notices import Notice
+from aslive.streaming.readouts import Counters, Geometry
 
 Z = 4
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from aslive.streaming.chain import Chain
 from aslive.streaming.errors import ConfigError, DataError, GadgetError
-from aslive.streaming.flow import CoilImages, Counters, Geometry, Kind, KSpace, Notice, Place, Readout, Slab
+from aslive.streaming.flow import CoilImages, KSpace, Place, Slab
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.messages import Array, Waveform
+from aslive.streaming.notices import Notice
+from aslive.streaming.readouts import Counters, Geometry, Kind, Readout
 from aslive.streaming.scan import Scan
 
 PLACE = Place(0, Counters(), 0.0, Geometry())

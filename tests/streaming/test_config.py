@@ -23,9 +23,9 @@ from aslive.streaming.config import (
     xml_recipe,
 )
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Notice
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.messages import Array
+from aslive.streaming.notices import Notice
 from aslive.streaming.registry import Registry
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from aslive.streaming import door as door_module
 from aslive.streaming.door import Door, classify
-from aslive.streaming.flow import Counters, Kind, Level, Notice, Readout, Train
 from aslive.streaming.header import read_header
 from aslive.streaming.layouts import ACQUISITION_HEADER, flag
 from aslive.streaming.messages import Acquisition, Acquisitions
+from aslive.streaming.notices import Level, Notice
+from aslive.streaming.readouts import Counters, Kind, Readout, Train
 from aslive.streaming.scan import Encoding, Scan
 from aslive.streaming.wire import Decoder, encode
 

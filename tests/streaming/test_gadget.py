@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Never, Optional, Union
 import pytest
 
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import CoilImages, KSpace, Notice, Readout, Slab
+from aslive.streaming.flow import CoilImages, KSpace, Slab
 from aslive.streaming.gadget import Gadget
+from aslive.streaming.notices import Notice
+from aslive.streaming.readouts import Readout
 
 if TYPE_CHECKING:
     from aslive.streaming.flow import Volume

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from aslive.streaming.chain import Chain
 from aslive.streaming.config import build, listed_recipe, named_recipe, xml_recipe
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Notice
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.messages import Array
+from aslive.streaming.notices import Notice
 from aslive.streaming.registry import Registry
 
 MODULE = '''
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aslive.streaming.flow import Notice
+from aslive.streaming.notices import Notice
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.messages import Array
 

@@ -11,10 +11,10 @@ from aslive.sim.vendors.ge import without_oversampling
 from aslive.sim.vendors.profile import Vendor
 from aslive.streaming.door import Door
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Kind, Readout
 from aslive.streaming.header import read_header
 from aslive.streaming.layouts import ACQUISITION_HEADER, flag
 from aslive.streaming.messages import Acquisition, Header
+from aslive.streaming.readouts import Kind, Readout
 
 VENDORS = tuple(vendor for vendor in Vendor if vendor is not Vendor.NEUTRAL)
 SMALL = Protocol(matrix=(16, 12, 3), coils=2, pairs=2)

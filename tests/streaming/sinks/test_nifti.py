@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from aslive.streaming.attributes import write_attributes
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Geometry
 from aslive.streaming.layouts import IMAGE_HEADER
 from aslive.streaming.messages import Image
+from aslive.streaming.readouts import Geometry
 from aslive.streaming.sinks.affine import affine
 from aslive.streaming.sinks.nifti import BidsFolder, write_nifti
 
