@@ -21,7 +21,7 @@ def covariance(data: NDArray[np.complex64]) -> NDArray[np.complex64]:
     return flat @ flat.conj().T
 
 
-def compression(shared: NDArray[np.complex128], coils: int) -> Compression:
+def compression(shared: NDArray[np.complexfloating], coils: int) -> Compression:
     """Give the rows ``v^H`` of the eigenvectors with the most energy (Huang et al., MRI 26:133 (2008))."""
     values, vectors = np.linalg.eigh(shared)
     largest = values[::-1][:coils]

@@ -10,7 +10,7 @@ _LONGEST = 0.5  # s from one partition of a train to the next; longer than any T
 _FARTHEST = 100.0  # times T2: no signal is left, and numbers stay finite
 
 
-def times_in_shot(times: Sequence[float]) -> NDArray[np.float64]:
+def times_in_shot(times: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
     """Tell how long after the first partition of its shot each one was read, s, shape ``(partitions,)``.
 
     Time stamps in any order; a pause of more than three times the usual spacing, or half a second, ends a shot.
@@ -30,7 +30,7 @@ def times_in_shot(times: Sequence[float]) -> NDArray[np.float64]:
 
 
 def compensation(
-    since: NDArray[np.float64], center: float, t2: float, noise_gain: float
+    since: NDArray[np.floating], center: float, t2: float, noise_gain: float
 ) -> tuple[NDArray[np.float32], float]:
     """Weigh partitions so that their decay is undone as far as the noise allows.
 

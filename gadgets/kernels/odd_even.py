@@ -5,7 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-def half_turns(phase: NDArray[np.float64]) -> NDArray[np.complex64]:
+def half_turns(phase: NDArray[np.floating]) -> NDArray[np.complex64]:
     """Give what forward and backward lines are multiplied by, so that they meet half way; ``(x,)`` to ``(2, x)``."""
     return np.exp(0.5j * np.stack((phase, -phase))).astype(np.complex64)
 

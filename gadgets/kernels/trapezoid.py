@@ -40,7 +40,7 @@ def sample_positions(
     return (area(times) - whole / 2) * columns / (last - first)
 
 
-def line_operator(positions: NDArray[np.float64], columns: int) -> NDArray[np.complex64]:
+def line_operator(positions: NDArray[np.floating], columns: int) -> NDArray[np.complex64]:
     """Give the matrix from samples at these positions of k-space to an image line; ``(columns, samples)``.
 
     ``M = F pinv(Q)``, ``Q[n, j] = sinc(k_n - j)``, F the centered, inverse Fourier transform. With an even number of
@@ -67,7 +67,7 @@ class RampLines:
     give the sums and differences of opposite columns. That is a quarter of the work.
     """
 
-    def __init__(self, positions: NDArray[np.float64], columns: int) -> None:
+    def __init__(self, positions: NDArray[np.floating], columns: int) -> None:
         self._positions = positions
         forward = line_operator(positions, columns)
         backward = line_operator(-positions, columns)

@@ -22,7 +22,8 @@ def slab(seed, role=Role.CONTROL, sampling=CUT, missing=0, index=0, data=None):
 
 
 def filled(run, messages, **parameters):
-    out = run([FillPartialFourier(**({"method": Method.POCS} | parameters))], messages, STATED)
+    gadget = FillPartialFourier(parameters.pop("method", Method.POCS), **parameters)
+    out = run([gadget], messages, STATED)
     return [m for m in out if isinstance(m, Slab)], [m for m in out if isinstance(m, Notice)]
 
 

@@ -116,7 +116,8 @@ def test_planes_keep_all_that_is_not_data(run, make_readout, make_scan):
 def test_a_reference_of_another_dwell_is_white_too_and_does_not_set_the_scale_of_the_images(run, make_readout):
     # white receiver noise: its variance goes with 1 / dwell
     noise = make_readout(correlated(4, 20_000, 0), kind=Kind.NOISE, dwell=5e-6)
-    reference = Reference(correlated(4, 4096, 1, 1.0).reshape(4, 1, 64, 64), place(5e-6), 0, (0, 32))
+    block = correlated(4, 4096, 1).reshape(4, 1, 64, 64).astype(np.complex64)
+    reference = Reference(block, place(5e-6), 0, (0, 32))
     image = plane(correlated(4, 4096, 2, np.sqrt(5 / 2)).reshape(4, 64, 64), 2e-6)
     out = run([Prewhiten(noise_bandwidth=1.0)], [noise, reference, image], Scan())
     for made in [*only(out, Reference), *only(out, KSpace)]:

@@ -15,7 +15,7 @@ from aslive.streaming.convert import open_messages
 from aslive.streaming.door import Door
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.header import read_header
-from aslive.streaming.messages import Acquisition
+from aslive.streaming.messages import Acquisition, Header
 from aslive.streaming.notices import Measure, Measurement, Notice
 from aslive.streaming.readouts import Kind, Readout
 from aslive.streaming.scan import Scan
@@ -34,11 +34,12 @@ FIGURES = [
 
 def open_scan(path: Path) -> tuple[Scan, list[Readout]]:
     """Read a recording as the server does."""
-    scan, door, came = Scan(), Door(Scan()), []
+    scan, door = Scan(), Door(Scan())
+    came: list = []
     for message in open_messages(path):
         if isinstance(message, Acquisition):
             came += door.receive(message)
-        elif hasattr(message, "text") and "ismrmrdHeader" in message.text:
+        elif isinstance(message, Header):
             scan = read_header(message.text)
             door = Door(scan)
     return scan, [*came, *door.finish()]

@@ -156,7 +156,7 @@ def test_the_g_factor_goes_out_once_and_in_the_order_of_the_slices(run, make_sca
     kspace, _ = head((1, 40, 32))
     other = kspace + 3 * np.random.default_rng(2).standard_normal(kspace.shape).astype(np.float32)
     scan = make_scan((32, 40, 2), acceleration=(2, 1))
-    messages = [block(kspace, 24, index=0), block(other, 24, index=1)]
+    messages: list = [block(kspace, 24, index=0), block(other, 24, index=1)]
     for volume in range(2):
         for index in range(2):  # slice 1 lies below slice 0
             geometry = Geometry(position=(0.0, 0.0, -0.01 * index))
@@ -200,7 +200,7 @@ def spoilt(reference: Reference, how: str) -> list[Reference]:
 def test_without_a_usable_reference_images_stay_folded_and_that_is_said_once(run, make_scan, how):
     kspace, _ = head((1, 40, 32))
     scan = make_scan((32, 40, 1), acceleration=(3, 1))
-    messages = spoilt(block(kspace, 24), how)
+    messages: list = spoilt(block(kspace, 24), how)
     for volume in range(2):
         messages += planes(kspace, Sampling(step_y=3), volume)
     made = run([Fourier(), Unmix()], messages, scan)

@@ -7,6 +7,10 @@ from aslive.gadgets.kernels.trapezoid import RampLines, line_operator, sample_po
 
 GRADIENTS = [(150e-6, 400e-6, 150e-6), (190e-6, 160e-6, 190e-6), (100e-6, 300e-6, 200e-6), (0.0, 500e-6, 0.0)]
 
+def placed(gradient: tuple[float, float, float], dwell: float, samples: int, columns: int) -> np.ndarray:
+    return sample_positions(gradient[0], gradient[1], gradient[2], dwell, samples, columns)
+
+
 FORTH, BACK = np.array([False]), np.array([True])
 
 
@@ -23,7 +27,7 @@ def test_positions_are_the_integral_of_the_gradient(gradient):
     swept = np.interp(start + dwell * samples, fine, area) - np.interp(start, fine, area)
     times = start + (np.arange(samples) + 0.5) * dwell
     expected = (np.interp(times, fine, area) - area[-1] / 2) * columns / swept
-    np.testing.assert_allclose(sample_positions(*gradient, dwell, samples, columns), expected, atol=1e-4)
+    np.testing.assert_allclose(placed(gradient, dwell, samples, columns), expected, atol=1e-4)
 
 
 def test_without_a_flat_top_the_samples_are_even():
@@ -40,7 +44,7 @@ def test_without_a_flat_top_the_samples_are_even():
 )
 def test_a_smooth_object_is_drawn_where_it_is_from_either_direction(gradient, columns, place, backwards):
     samples = 2 * columns
-    positions = sample_positions(*gradient, 0.95 * sum(gradient) / samples, samples, columns)
+    positions = placed(gradient, 0.95 * sum(gradient) / samples, samples, columns)
     x = np.arange(columns) - columns // 2
     center, width = place * columns, columns / 12
     k = (-positions if backwards else positions) / columns
@@ -58,7 +62,7 @@ def test_a_smooth_object_is_drawn_where_it_is_from_either_direction(gradient, co
 @pytest.mark.parametrize(("samples", "columns"), [(150, 32), (64, 32), (65, 33), (48, 48)])
 @pytest.mark.parametrize("gradient", GRADIENTS)
 def test_white_noise_keeps_its_variance(gradient, samples, columns):
-    positions = sample_positions(*gradient, 0.95 * sum(gradient) / samples, samples, columns)
+    positions = placed(gradient, 0.95 * sum(gradient) / samples, samples, columns)
     for direction in (1, -1):
         operator = line_operator(direction * positions, columns)
         assert np.mean(np.sum(np.abs(operator) ** 2, axis=1)) == pytest.approx(1, abs=1e-4)

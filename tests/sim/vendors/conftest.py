@@ -128,6 +128,9 @@ def real() -> Callable[[str], tuple[str, np.ndarray]]:
         if not path.is_file():
             pytest.skip(f"the real data {name} are not here")
         with h5py.File(path, "r") as file:
-            return file["dataset/xml"][0].decode(), file["dataset/data"]["head"]
+            text, data = file["dataset/xml"], file["dataset/data"]
+            assert isinstance(text, h5py.Dataset)
+            assert isinstance(data, h5py.Dataset)
+            return text[0].decode(), data["head"]
 
     return read
