@@ -7,6 +7,7 @@ from aslive.gadgets.kernels.trapezoid import RampLines, line_operator, sample_po
 
 GRADIENTS = [(150e-6, 400e-6, 150e-6), (190e-6, 160e-6, 190e-6), (100e-6, 300e-6, 200e-6), (0.0, 500e-6, 0.0)]
 
+
 def placed(gradient: tuple[float, float, float], dwell: float, samples: int, columns: int) -> np.ndarray:
     return sample_positions(gradient[0], gradient[1], gradient[2], dwell, samples, columns)
 
