@@ -32,7 +32,7 @@ FIGURES = [
 ]
 
 
-def open_scan(path: Path) -> tuple[Scan, list[Readout]]:
+def open_scan(path: Path) -> tuple[Scan, list]:
     """Read a recording as the server does."""
     scan, door = Scan(), Door(Scan())
     came: list = []
