@@ -68,6 +68,8 @@ class TransformTrajectory(Gadget):
 
     precision: float = 1e-4
     """Relative error of the non-uniform FFT, 1e-6 to 0.1."""
+    threads: int = 2
+    """Among which the coils of a plane are shared out; the server has little to do while a plane is worked on."""
     trajectory_delay: float = 0.0
     """Time by which the gradients lag behind the samples, s."""
     off_center_x: float = 0.0
@@ -151,7 +153,8 @@ class TransformTrajectory(Gadget):
     def _prepare(self, coils: int) -> None:
         x, y, _ = self._kept
         self._coils, self._along_z, self._open, self._sampling = coils, None, {}, FULL
-        self._in_plane, self._plane = AdjointTransform(coils, (y, x), self.precision), None
+        self._in_plane = AdjointTransform(coils, (y, x), self.precision, threads=max(1, self.threads))
+        self._plane = None
         if self._three_dimensional:
             self._plane = np.empty((coils, y, x), np.complex64)
             self._along_z = PartitionTransform((coils, self._partitions, y, x), Backend.FFTW)

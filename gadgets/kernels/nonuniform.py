@@ -3,6 +3,8 @@
 Coordinates are cycles per voxel, shape ``(2, points)``, x first: -0.5 to 0.5 is the k-space of the grid.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -32,9 +34,24 @@ class AdjointTransform:
     """
 
     def __init__(
-        self, coils: int, shape: tuple[int, int], precision: float = 1e-4, backend: str = Backend.FFTW
+        self,
+        coils: int,
+        shape: tuple[int, int],
+        precision: float = 1e-4,
+        backend: str = Backend.FFTW,
+        threads: int = 1,
     ) -> None:
-        """Plan for images of shape ``(coils, y, x)``."""
+        """Plan for images of shape ``(coils, y, x)``, the coils shared out among threads."""
+        shares = np.linspace(0, coils, min(threads, coils) + 1).astype(int).tolist()
+        self._parts: list[tuple[slice, AdjointTransform]] = []
+        if len(shares) > 2:
+            self._parts = [
+                (slice(low, high), AdjointTransform(high - low, shape, precision, backend))
+                for low, high in pairwise(shares)
+            ]
+            self._pool = ThreadPoolExecutor(len(self._parts))
+            self._shape = shape
+            return
         self._shape, self._width = shape, kernel_width(precision, _OVERSAMPLING)
         y, x = (finer_size(max(ceil(_OVERSAMPLING * n), 2 * self._width)) for n in shape)
         self._sizes = y, x
@@ -58,6 +75,14 @@ class AdjointTransform:
 
         They are written to ``out`` if that is given, which saves fetching memory again and again.
         """
+        if self._parts:
+            images = np.empty((samples.shape[0], *self._shape), np.complex64) if out is None else out
+            work = [
+                self._pool.submit(part, samples[coils], points, weights, images[coils]) for coils, part in self._parts
+            ]
+            for done in work:
+                done.result()
+            return images
         if points is not self._points:
             along = zip(points[::-1], self._sizes, self._steepness, strict=True)
             found = [places(axis, size, self._width, steep) for axis, size, steep in along]

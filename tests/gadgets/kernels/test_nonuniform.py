@@ -56,6 +56,14 @@ def test_samples_may_lie_anywhere_in_memory():
         np.testing.assert_array_equal(transform(other, points, weights), plain)
 
 
+@pytest.mark.parametrize(("coils", "threads"), [(1, 2), (5, 2), (3, 8)])
+def test_coils_may_be_shared_out_among_threads(coils, threads):
+    points, samples, weights = spiral(12, 2, 80), noise(coils, 160), noise(160, seed=1)
+    alone = AdjointTransform(coils, (12, 11))(samples, points, weights)
+    shared = AdjointTransform(coils, (12, 11), threads=threads)(samples, points, weights)
+    np.testing.assert_allclose(shared, alone, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("nothing", [np.nan, np.inf])
 def test_points_that_are_no_numbers_do_no_harm_without_weight(nothing):
     points, samples, weights = spiral(12, 2, 80), noise(1, 160), noise(160, seed=1)
