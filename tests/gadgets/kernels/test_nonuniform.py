@@ -12,8 +12,8 @@ def spiral(matrix, interleaves, samples, turn=0.0):
     arms = [
         radius * np.exp(2j * np.pi * (2 * turns * radius + arm / interleaves) + 1j * turn) for arm in range(interleaves)
     ]
-    k: np.ndarray = np.concatenate(arms)
-    return np.stack([k.real, k.imag]).astype(np.float32)
+    k = np.concatenate(arms)
+    return np.stack([np.real(k), np.imag(k)]).astype(np.float32)
 
 
 def phases(points, shape):
