@@ -330,9 +330,7 @@ class CorrectGhost(Gadget):
         inclination = slope(steps(comparison.profile))
         _, constant = phase(comparison.profile, inclination)
         sign = 1 if len(group) < 2 or group[1].flags & _REVERSED else -1  # the middle line against the outer ones
-        place = Place(
-            self._number(target), target.counters, target.time, target.geometry, flags=target.flags, dwell=target.dwell
-        )
+        place = Place.of(target, self._number(target))
         yield Measurement(Measure.NAVIGATOR_SLOPE, sign * inclination, place)
         yield Measurement(Measure.NAVIGATOR_CONSTANT, sign * constant, place)
         spacing = _echo_spacing(self._encoding)

@@ -10,6 +10,7 @@ from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
 from ..streaming.readouts import Geometry
 from ..streaming.scan import Scan
+from .kernels.stacking import spatial_order
 
 _OPEN = 32  # volumes; control and label may come interleaved, each with several echoes
 
@@ -84,10 +85,7 @@ def _along(slab: Slab) -> float:
 def _spatial_order(slabs: dict[int, Slab]) -> tuple[int, ...]:
     """Sort slices along the slice direction of the first one; as numbered where positions do not tell them apart."""
     numbered = sorted(slabs)
-    positions = [_along(slabs[index]) for index in numbered]
-    if len({round(position, 6) for position in positions}) < len(positions):
-        return tuple(numbered)
-    return tuple(index for _, index in sorted(zip(positions, numbered, strict=True)))
+    return tuple(numbered[place] for place in spatial_order([_along(slabs[index]) for index in numbered]))
 
 
 def _middle(slabs: list[Slab]) -> Geometry:

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+_FEW = 0.1
+"""Share of the lines of a volume that may be lost before its pattern is no lattice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -217,9 +220,6 @@ def thinned(grid: Grid, rows: Mapping[int, set[int]], averages: int) -> Grid | N
         for plane, found in rows.items()
     )
     return replace(sparse, counts=lines) if whole else None
-
-
-_FEW = 0.1
 
 
 def _common_step(values: Sequence[int]) -> int:
