@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import Anatomy
 from aslive.sim.anatomy import brain as cut_brain
@@ -17,12 +18,8 @@ from aslive.sim.protocol import Order, Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.truth import expected_cbf
 from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import Close, ConfigFile, Header, Image, Message, Text
-from aslive.streaming.registry import Registry
+from aslive.streaming.messages import Header, Image, Message, Text
 from aslive.streaming.scan import LabelingType
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
 
 brain = cache(cut_brain)  # the template takes a second to read
 T1_TISSUE = 1.607
@@ -32,22 +29,6 @@ LABELED = {
     "CASL": {"labeling_type": LabelingType.CASL},
     "PASL": {"labeling_type": LabelingType.PASL},
 }
-
-
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
-    """Send a scan through a session of its own, as the bytes of the wire."""
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
-    assert isinstance(replies[-1], Close)
-    return replies
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    """Give every map of a name, in order, shape ``(z, y, x)``."""
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [
-        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
-    ]
 
 
 def texts(replies: Iterable[Message], *levels: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from through_session import reconstruct
 
 from aslive.sim.anatomy import brain
 from aslive.sim.choices import ReadoutType
@@ -17,11 +18,7 @@ from aslive.sim.scanner import Scanner
 from aslive.sim.spiral import Spiral
 from aslive.sim.truth import expected_cbf
 from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import ConfigFile, Image, Message, Text
-from aslive.streaming.registry import Registry
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
+from aslive.streaming.messages import Image, Message, Text
 
 T1_TISSUE = 1.607
 """What the CBF gadget takes for the recovery of M0 at 3 T, s."""
@@ -45,10 +42,8 @@ def scan(snr: float | None, options: dict[str, object], left: float, effects: Ef
     return Scanner(protocol, seed=seed, snr=snr, anatomy=head(protocol.grid))
 
 
-def reconstruct(scanner: Scanner, subtraction: str) -> list[Message]:
-    session = Session(Registry(), {"pair.subtraction": subtraction})
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *scanner.messages()))
-    return list(converse(pieces, session, Decoder()))
+def subtracted(scanner: Scanner, subtraction: str) -> list[Message]:
+    return reconstruct(scanner.messages(), {"pair.subtraction": subtraction})
 
 
 def last_cbf(replies: Iterable[Message]) -> NDArray[np.float32]:
@@ -73,7 +68,7 @@ def error(scanner: Scanner, cbf: NDArray[np.float32]) -> float:
 @pytest.mark.parametrize("subtraction", ["complex", "auto"])
 def test_flow_is_right_whatever_is_left_and_however_the_phase_wanders(options, left, subtraction):
     scanner = scan(None, options, left, UNSTABLE)
-    replies = reconstruct(scanner, subtraction)
+    replies = subtracted(scanner, subtraction)
     assert abs(error(scanner, last_cbf(replies))) < 0.01
     complaints = [text for text in texts(replies) if text.startswith(("warning", "error"))]
     assert not [text for text in complaints if left or not any(words in text for words in DARK)]
@@ -83,7 +78,7 @@ def test_flow_is_right_whatever_is_left_and_however_the_phase_wanders(options, l
 @pytest.mark.parametrize("left", [0.0, -0.05, -0.1])
 def test_magnitudes_alone_take_dark_and_negative_controls_for_the_reverse(options, left):
     scanner = scan(None, options, left, UNSTABLE)
-    assert error(scanner, last_cbf(reconstruct(scanner, "magnitude"))) < -1.9
+    assert error(scanner, last_cbf(subtracted(scanner, "magnitude"))) < -1.9
 
 
 @every_readout
@@ -92,7 +87,7 @@ def test_magnitudes_alone_take_dark_and_negative_controls_for_the_reverse(option
 def test_with_noise_the_mean_over_scans_is_right(options, left, subtraction):
     """Where nothing is left, nothing tells the phase of a volume either: that costs the cosine of it, in the mean."""
     scanners = [scan(400.0, options | {"pairs": 2}, left, UNSTABLE, seed) for seed in range(6)]
-    errors = [error(scanner, last_cbf(reconstruct(scanner, subtraction))) for scanner in scanners]
+    errors = [error(scanner, last_cbf(subtracted(scanner, subtraction))) for scanner in scanners]
     cosine = np.exp(-(UNSTABLE.shot_phase**2) / 2) if left == 0 else 1.0
     assert np.mean(errors) == pytest.approx(cosine - 1, abs=0.01 + 3 * np.std(errors, ddof=1) / np.sqrt(len(errors)))
     assert np.std(errors) < 0.1

@@ -7,19 +7,15 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import brain
 from aslive.sim.choices import ReadoutType, ReferenceType
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
-from aslive.streaming.attributes import read_attributes
 from aslive.streaming.layouts import flag
-from aslive.streaming.messages import Acquisition, ConfigFile, Image, Message, Text
-from aslive.streaming.registry import Registry
+from aslive.streaming.messages import Acquisition, Message, Text
 from aslive.streaming.scan import Role
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the packages that pygrappa needs
@@ -29,16 +25,11 @@ NOISE, REFERENCE, REFERENCE_AND_IMAGE = flag(19), flag(20), flag(21)
 head = cache(brain)
 
 
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
+def reconstructed(messages: Iterable[Message]) -> list[Message]:
+    """Send a scan that nothing is wrong with."""
+    replies = reconstruct(messages)
     assert not [reply.text for reply in replies if isinstance(reply, Text) and reply.text.startswith(("warn", "error"))]
     return replies
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    images = (reply for reply in replies if isinstance(reply, Image))
-    return [i.data[0].view(np.float32) for i in images if read_attributes(i.attributes)["aslive_map"] == [name]]
 
 
 def whitening(scanner: Scanner) -> NDArray[np.complex128]:
@@ -98,7 +89,7 @@ def test_as_good_as_the_implementation_of_others_on_the_same_lines(size, step):
     scanner = Scanner(protocol, snr=50.0, anatomy=head(protocol.grid))
     messages = list(scanner.messages())
     truth = true_image(scanner, Role.M0SCAN)[0]
-    ours = error(maps(reconstruct(messages), "m0scan")[0][0], truth)
+    ours = error(maps(reconstructed(messages), "m0scan")[0][0], truth)
     theirs = error(oracle(scanner, messages), truth)
     assert ours < 1.1 * theirs
     assert theirs < (0.06, 0.1)[step - 2]  # else it would prove little
@@ -120,7 +111,7 @@ CAIPI = {"matrix": (32, 32, 16), "coils": 32, "pairs": 2, "acceleration": (2, 2)
 def test_every_fourth_line_of_a_shifted_lattice_gives_the_whole_head(options):
     protocol = Protocol(**(CAIPI | options))
     scanner = Scanner(protocol, snr=300.0, anatomy=head(protocol.grid))
-    image = maps(reconstruct(scanner.messages()), "m0scan")[0]
+    image = maps(reconstructed(scanner.messages()), "m0scan")[0]
     truth = true_image(scanner, Role.M0SCAN)
     truth *= np.vdot(truth, image) / np.vdot(truth, truth)
     assert error(image, truth) < 0.05
@@ -140,7 +131,7 @@ def test_the_noise_of_an_image_is_what_its_g_factor_tells(options):
     """Two controls differ by their noise: in units of the noise by ``g sqrt(R)`` each."""
     protocol = Protocol(**(CAIPI | {"readout": ReadoutType.GRASE} | options))
     scanner = Scanner(protocol, snr=100.0, anatomy=head(protocol.grid))
-    replies = reconstruct(scanner.messages())
+    replies = reconstructed(scanner.messages())
     first, second = maps(replies, "control")
     step_y, step_z = protocol.acceleration
     g_factor = maps(replies, "gfactor")[0] if step_y * step_z > 1 else np.ones_like(first)

@@ -6,36 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import brain
 from aslive.sim.protocol import Order, Protocol
 from aslive.sim.scanner import Scanner
-from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import Acquisition, Close, ConfigFile, Image, Message, Text
-from aslive.streaming.registry import Registry
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
+from aslive.streaming.messages import Acquisition, Close, Message, Text
 
 PAIRS = 4
 VOLUMES = 1 + 2 * PAIRS
 
 
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
-    """Send a scan through a session of its own, as the bytes of the wire."""
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages, Close()))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
-    assert isinstance(replies[-1], Close)
-    return replies
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    """Give every map of a name, in order, shape ``(z, y, x)``."""
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [
-        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
-    ]
+def closed(messages: Iterable[Message]) -> list[Message]:
+    """Send what is left of a scan, and end it."""
+    return reconstruct((*messages, Close()))
 
 
 def texts(replies: Iterable[Message]) -> str:
@@ -59,7 +43,7 @@ class Noisy:
         lines = readouts[protocol.noise_readouts :]
         self.lines_each = len(lines) // VOLUMES
         self.volumes = [lines[start : start + self.lines_each] for start in range(0, len(lines), self.lines_each)]
-        self.whole = reconstruct(self.messages(self.volumes))
+        self.whole = closed(self.messages(self.volumes))
         self.control, self.label = (np.stack(maps(self.whole, role)).astype(float) for role in ("control", "label"))
         (deltam, *_), (cbf, *_) = maps(self.whole, "deltam"), maps(self.whole, "cbf")
         self.scale = np.divide(cbf, deltam, out=np.full(cbf.shape, np.nan), where=deltam != 0)
@@ -99,7 +83,7 @@ def test_a_pair_that_lacks_lines_is_left_out_and_named(noisy, volume, lost):
     numbers = {int(share * noisy.lines_each) for share in lost}
     volumes = list(noisy.volumes)
     volumes[volume] = [line for number, line in enumerate(volumes[volume]) if number not in numbers]
-    replies = reconstruct(noisy.messages(volumes))
+    replies = closed(noisy.messages(volumes))
     pair = (volume - 1) // 2
     noisy.assert_cbf_without(pair, replies)
     if volumes[volume]:
@@ -110,7 +94,7 @@ def test_a_pair_that_lacks_lines_is_left_out_and_named(noisy, volume, lost):
 @pytest.mark.parametrize("volume", range(1, VOLUMES))
 def test_a_volume_that_never_came_takes_its_partner_with_it_and_no_other(noisy, volume):
     volumes = [lines for number, lines in enumerate(noisy.volumes) if number != volume]
-    replies = reconstruct(noisy.messages(volumes))
+    replies = closed(noisy.messages(volumes))
     noisy.assert_cbf_without((volume - 1) // 2, replies)
     assert "partner" in texts(replies)
 
@@ -121,7 +105,7 @@ def test_the_order_of_lines_in_a_volume_does_not_matter(noisy, volume, seed):
     volumes = list(noisy.volumes)
     order = np.random.default_rng(seed).permutation(noisy.lines_each)
     volumes[volume] = [volumes[volume][number] for number in order]
-    replies = reconstruct(noisy.messages(volumes))
+    replies = closed(noisy.messages(volumes))
     noisy.assert_as_whole(replies)
     assert "warning" not in texts(replies)
 
@@ -134,20 +118,20 @@ def test_a_line_that_comes_twice_changes_nothing(noisy, volume, line, later):
     again = first + 1 + int(later * (len(lines) - first))
     volumes = list(noisy.volumes)
     volumes[volume] = [*lines[:again], lines[first], *lines[again:]]
-    replies = reconstruct(noisy.messages(volumes))
+    replies = closed(noisy.messages(volumes))
     noisy.assert_as_whole(replies)
 
 
 def test_a_line_that_comes_volumes_later_is_counted_and_left_out(noisy):
     volumes = list(noisy.volumes)
     volumes[5] = [noisy.volumes[2][4], *volumes[5]]
-    replies = reconstruct(noisy.messages(volumes))
+    replies = closed(noisy.messages(volumes))
     noisy.assert_cbf_without(None, replies)
     assert "1 lines came too late for their volume" in texts(replies)
 
 
 def test_an_m0scan_that_lacks_lines_is_not_used_and_the_map_stays_relative(noisy):
-    replies = reconstruct(noisy.messages([noisy.volumes[0][2:], *noisy.volumes[1:]]))
+    replies = closed(noisy.messages([noisy.volumes[0][2:], *noisy.volumes[1:]]))
     assert not maps(replies, "cbf")
     assert len(maps(replies, "deltam")) == PAIRS
     assert "The m0scan (volume 0) lacks 2 lines and is not used" in texts(replies)
@@ -155,6 +139,6 @@ def test_an_m0scan_that_lacks_lines_is_not_used_and_the_map_stays_relative(noisy
 
 
 def test_a_scan_that_is_stopped_in_the_middle_of_a_volume_keeps_what_was_whole(noisy):
-    replies = reconstruct(noisy.messages([*noisy.volumes[:-1], noisy.volumes[-1][:7]]))
+    replies = closed(noisy.messages([*noisy.volumes[:-1], noisy.volumes[-1][:7]]))
     noisy.assert_cbf_without(PAIRS - 1, replies)
     assert f"Volume {VOLUMES - 1} lacks {noisy.lines_each - 7} of its {noisy.lines_each} lines" in texts(replies)

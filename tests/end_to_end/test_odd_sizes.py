@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import brain
 from aslive.sim.choices import Order, ReadoutType
@@ -13,13 +13,8 @@ from aslive.sim.epi import EchoPlanar
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.truth import expected_cbf
-from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import ConfigFile, Image, Message, Text
-from aslive.streaming.registry import Registry
+from aslive.streaming.messages import Message, Text
 from aslive.streaming.scan import Role
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
 
 T1_TISSUE = 1.607
 """What the CBF gadget takes for the recovery of M0 at 3 T, s."""
@@ -49,16 +44,11 @@ ALL = ON_A_GRID | {
 head = cache(brain)
 
 
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
+def reconstructed(messages: Iterable[Message]) -> list[Message]:
+    """Send a scan that nothing is wrong with."""
+    replies = reconstruct(messages)
     assert not [reply.text for reply in replies if isinstance(reply, Text) and reply.text.startswith(("warn", "error"))]
     return replies
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [i.data[0].view(np.float32) for i in images if read_attributes(i.attributes)["aslive_map"] == [name]]
 
 
 def scan(snr: float | None, **options: object) -> Scanner:
@@ -70,7 +60,7 @@ def scan(snr: float | None, **options: object) -> Scanner:
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 def test_flow_of_gray_matter_is_right_to_one_percent(options):
     scanner = scan(None, **options, pairs=1)
-    (cbf,) = maps(reconstruct(scanner.messages()), "cbf")
+    (cbf,) = maps(reconstructed(scanner.messages()), "cbf")
     truth = expected_cbf(scanner.head, scanner.protocol, t1_tissue=T1_TISSUE)
     assert cbf.shape == truth.shape == (7, 31, 33)
     gray = scanner.head.gray_matter > 0.6
@@ -83,7 +73,7 @@ def test_flow_of_gray_matter_is_right_to_one_percent(options):
 def test_images_are_the_phantom_within_a_noise_of_1(options):
     """The units of an image are its noise, also where the samples of an EPI were regridded."""
     scanner = scan(30.0, **options)
-    replies = reconstruct(scanner.messages())
+    replies = reconstructed(scanner.messages())
     white = np.sqrt(2) * np.linalg.inv(np.linalg.cholesky(scanner.covariance))
     whitened = np.einsum("dc,czyx->dzyx", white, scanner.images(Role.CONTROL))
     phantom = np.sqrt(np.sum(np.abs(whitened) ** 2, axis=0))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import brain
 from aslive.sim.choices import ReadoutType, ReferenceType
@@ -17,13 +17,8 @@ from aslive.sim.epi import EchoPlanar
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.truth import expected_cbf
-from aslive.streaming.attributes import read_attributes
 from aslive.streaming.layouts import ACQUISITION_HEADER, flag
-from aslive.streaming.messages import NO_TRAJECTORY, Acquisition, Close, ConfigFile, Header, Image, Message, Text
-from aslive.streaming.registry import Registry
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
+from aslive.streaming.messages import NO_TRAJECTORY, Acquisition, Header, Message, Text
 
 T1_TISSUE = 1.607
 """What the CBF gadget takes for the recovery of M0 at 3 T, s."""
@@ -41,20 +36,6 @@ def scan(options: dict[str, object]) -> Scanner:
     usual: dict[str, object] = {"matrix": (32, 32, 3), "coils": 8, "pairs": PAIRS, "reference_lines": 16}
     protocol = Protocol(**(usual | options))  # pyright: ignore[reportArgumentType] (fields of Protocol)
     return Scanner(protocol, snr=None, anatomy=head(protocol.grid))
-
-
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
-    assert isinstance(replies[-1], Close)
-    return replies
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [
-        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
-    ]
 
 
 def texts(replies: Iterable[Message], begin: str = "") -> list[str]:

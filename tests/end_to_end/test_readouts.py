@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import brain
 from aslive.sim.choices import NoiseScan, ReadoutType, ReferenceType
@@ -15,8 +16,7 @@ from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.spiral import Spiral
 from aslive.sim.truth import expected_cbf
-from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import ConfigFile, Image, Message, Text
+from aslive.streaming.messages import ConfigFile, Message, Text
 from aslive.streaming.registry import Registry
 from aslive.streaming.scan import Noise, Role
 from aslive.streaming.session import Session
@@ -52,20 +52,6 @@ READOUTS: dict[str, dict[str, object]] = {
 
 ROLES = (Role.M0SCAN, Role.CONTROL, Role.LABEL)
 head = cache(brain)
-
-
-def reconstruct(
-    messages: Iterable[Message], settings: dict[str, object] | None = None, chain: str = "default"
-) -> list[Message]:
-    pieces = (memoryview(encode(message)) for message in (ConfigFile(chain), *messages))
-    return list(converse(pieces, Session(Registry(), settings or {}), Decoder()))
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [
-        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
-    ]
 
 
 def complaints(replies: Iterable[Message]) -> list[str]:

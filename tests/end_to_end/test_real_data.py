@@ -2,49 +2,29 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.coils import noise_covariance, sensitivities
 from aslive.sim.epi import EchoPlanar
 from aslive.sim.forward import exponentials
 from aslive.sim.grid import Grid
-from aslive.streaming.attributes import read_attributes
 from aslive.streaming.convert import open_messages
 from aslive.streaming.layouts import ACQUISITION_HEADER, flag
-from aslive.streaming.messages import Acquisition, Close, ConfigFile, Header, Image, Message, Text
+from aslive.streaming.messages import Acquisition, Close, Header, Message, Text
 from aslive.streaming.notices import Measure, Measurement
-from aslive.streaming.registry import Registry
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
 CARTESIAN = DATA / "raw/siemens_multicoil_misc"
 STUDY = DATA / "asl/ds000240"
 NOISE, REVERSED, NAVIGATOR = flag(19), flag(22), flag(24)
 M0SCANS, PAIRS, COILS = 10, 20, 4
-
-
-def reconstruct(messages: Iterable[Message], watch: Callable[[object], None] | None = None) -> list[Message]:
-    """Send a scan through a session of its own, as the bytes of the wire."""
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry(), watch=watch), Decoder()))
-    assert isinstance(replies[-1], Close)
-    return replies
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    """Give every map of a name, in order, shape ``(z, y, x)``."""
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [
-        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
-    ]
 
 
 def texts(replies: Iterable[Message]) -> str:
@@ -255,7 +235,7 @@ def raw_epi_study(volumes: NDArray[np.float64], context: list[str]) -> Iterator[
 def test_a_real_study_read_by_epi_with_ghosts_gives_the_cbf_of_its_images(volumes):
     pairs, seen = 6, []
     context = ["m0scan"] * M0SCANS + ["label", "control"] * pairs
-    replies = reconstruct(raw_epi_study(volumes, context), seen.append)
+    replies = reconstruct(raw_epi_study(volumes, context), watch=seen.append)
     slopes = [one.value for one in seen if isinstance(one, Measurement) and one.name is Measure.NAVIGATOR_SLOPE]
     assert np.abs(slopes) == pytest.approx(0.06, abs=0.003)
     found = maps(replies, "cbf")

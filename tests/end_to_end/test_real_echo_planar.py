@@ -1,16 +1,17 @@
 """Real EPI of phantoms, from the raw file to the image that goes back to the scanner."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from through_session import reconstruct
 
 from aslive.streaming.attributes import read_attributes
 from aslive.streaming.convert import open_messages
 from aslive.streaming.layouts import flag
-from aslive.streaming.messages import Acquisition, Close, ConfigFile, Image, Message, Text
+from aslive.streaming.messages import Acquisition, ConfigFile, Image, Message, Text
 from aslive.streaming.notices import Measure, Measurement
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
@@ -22,14 +23,6 @@ NAVIGATOR = flag(24)
 SIEMENS = ("siemens_ep2d_bold_phantom/epi_mrd", "siemens_ep2d_bold_phantom/epi_mrd_EPIxsl")
 """One scan, its header written by two style sheets."""
 pytestmark = pytest.mark.skipif(not RAW.is_dir(), reason=f"the recordings {RAW.name} are not beside the checkout")
-
-
-def reconstruct(messages: Iterable[Message], watch: Callable[[object], None] | None = None) -> list[Message]:
-    """Send a scan through a session of its own, as the bytes of the wire."""
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry(), watch=watch), Decoder()))
-    assert isinstance(replies[-1], Close)
-    return replies
 
 
 def the_image(replies: Iterable[Message]) -> NDArray[np.float32]:
@@ -70,7 +63,7 @@ def without_navigators(messages: Iterable[Message]) -> Iterator[Message]:
 @pytest.mark.parametrize(("name", "most"), FIGURES.items())
 def test_no_more_ghost_is_left_than_is_known_of_the_scan(name, most):
     seen: list[object] = []
-    replies = reconstruct(open_messages(RAW / f"{name}.h5"), seen.append)
+    replies = reconstruct(open_messages(RAW / f"{name}.h5"), watch=seen.append)
     image = the_image(replies)
     level = ghost_over_signal(image, image)
     assert level < most

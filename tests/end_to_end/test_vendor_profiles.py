@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from through_session import maps, reconstruct
 
 from aslive.sim.anatomy import Anatomy
 from aslive.sim.choices import ReadoutType, ReferenceType
@@ -16,13 +17,8 @@ from aslive.sim.scanner import Scanner
 from aslive.sim.vendors.catalog import as_written_by
 from aslive.sim.vendors.profile import Vendor, apply
 from aslive.sim.vendors.siemens import Siemens
-from aslive.streaming.attributes import read_attributes
 from aslive.streaming.header import read_header
-from aslive.streaming.messages import Close, ConfigFile, Header, Image, Message, Text
-from aslive.streaming.registry import Registry
-from aslive.streaming.session import Session
-from aslive.streaming.wire import Decoder, encode
-from aslive.streaming.worker import converse
+from aslive.streaming.messages import Header, Message, Text
 
 VENDORS = tuple(vendor for vendor in Vendor if vendor is not Vendor.NEUTRAL)
 every_vendor = pytest.mark.parametrize("vendor", VENDORS)
@@ -40,25 +36,9 @@ def neutral(protocol: Protocol, snr: float | None = None) -> tuple[Message, ...]
     return tuple(Scanner(protocol, snr=snr, anatomy=mixed_head(protocol)).messages())
 
 
-def reconstruct(messages: Iterable[Message]) -> list[Message]:
-    """Send a scan through a session of its own, as the bytes of the wire."""
-    pieces = (memoryview(encode(message)) for message in (ConfigFile("default"), *messages))
-    replies = list(converse(pieces, Session(Registry()), Decoder()))
-    assert isinstance(replies[-1], Close)
-    return replies
-
-
 @cache
 def expected(protocol: Protocol, snr: float | None = None) -> list[Message]:
     return reconstruct(neutral(protocol, snr))
-
-
-def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
-    """Give every map of a name, in order, shape ``(z, y, x)``."""
-    images = [reply for reply in replies if isinstance(reply, Image)]
-    return [
-        image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
-    ]
 
 
 def texts(replies: Iterable[Message]) -> str:
