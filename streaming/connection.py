@@ -158,12 +158,13 @@ class Connection(asyncio.BufferedProtocol):
         return not (self._finished or (self._peer_ended and not self._received))
 
     def stop(self, reason: str) -> None:
-        """End the scan because the server stops: what has come is still worked through, and no more is taken."""
+        """End the scan because the server stops: what came is worked through, no more is taken, and it is said why."""
         if self._finished:
             return
         self.hold()
         self._end_input(reason)
         if not self._received:
+            self._say(Text(reason))
             self._finish()
 
     def _begin(self) -> None:

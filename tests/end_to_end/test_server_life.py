@@ -53,7 +53,9 @@ def test_a_server_told_to_end_in_mid_scan_gives_what_came_and_says_why(serve, sc
         client.read(lambda replies: replies.maps("cbf"))
         server.process.send_signal(signal.SIGTERM)
         replies = client.read()
-        assert silent.read().closed
+        told = silent.read()
+        assert told.closed
+        assert "the server is stopping" in told.texts
     assert server.process.wait(10) == 0
     assert "the server is stopping" in replies.texts
     assert replies.closed
@@ -71,6 +73,7 @@ def test_a_scanner_that_goes_on_sending_does_not_keep_a_server_alive(serve, scan
     def without_end():
         yield scan.opening
         yield b"".join(scan.lines[:100])
+        assert server.logs("connected from")  # a connection that nobody took could only be reset
         server.process.send_signal(signal.SIGINT)
         while server.process.poll() is None:
             yield scan.lines[100]
