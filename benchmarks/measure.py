@@ -20,8 +20,8 @@ from presets import Stream
 
 from aslive.streaming.client import Client, Pace
 from aslive.streaming.convert import open_messages
-from aslive.streaming.flow import MapName
 from aslive.streaming.messages import Acquisition, Close, Image, Message
+from aslive.streaming.perfusion import MapName
 from aslive.streaming.sinks.reply import SERIES
 from aslive.streaming.wire import Decoder
 

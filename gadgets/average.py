@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import Difference, MeanDifference, Place, Remove
+from ..streaming.flow import Place
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
+from ..streaming.perfusion import Difference, MeanDifference, Remove
 from ..streaming.scan import Scan
 from .kernels.running import add, remove
 

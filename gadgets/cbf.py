@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import Constant, Map, MapName, Mask, MeanDifference, Volume
+from ..streaming.flow import Mask, Volume
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
+from ..streaming.perfusion import Constant, Map, MapName, MeanDifference
 from ..streaming.scan import Labeling, LabelingType, Role, Scan, Source
 from .kernels.m0 import RunningM0, recovery
 from .kernels.perfusion import pasl_factor, pcasl_factor, quantify

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..streaming.flow import Map, MapName, Mask, Volume
+from ..streaming.flow import Mask, Volume
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Notice
+from ..streaming.perfusion import Map, MapName
 from ..streaming.scan import Role, Scan
 from .kernels.brain import brain_mask
 

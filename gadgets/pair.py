@@ -7,9 +7,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import Difference, Mask, Volume
+from ..streaming.flow import Mask, Volume
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
+from ..streaming.perfusion import Difference
 from ..streaming.scan import Labeling, Role, Scan
 from .kernels.subtraction import subtract, suppression, unit_phase
 

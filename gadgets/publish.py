@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..streaming.flow import Map, MapName, Volume
+from ..streaming.flow import Volume
 from ..streaming.gadget import Gadget
+from ..streaming.perfusion import Map, MapName
 from ..streaming.scan import Role
 
 _NAMES = {Role.M0SCAN: MapName.M0SCAN, Role.CONTROL: MapName.CONTROL, Role.LABEL: MapName.LABEL}

@@ -65,7 +65,7 @@ class AssignRole(Gadget):
         if role is None:
             self._dropped.add(place.volume)
             return
-        yield replace(message, place=replace(place, role=role))
+        yield replace(message, place=replace(place, role=role, number=n))
 
     def finish(self) -> Iterator[Notice]:
         """Say how many dummies there were."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..streaming.flow import Volume
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Measure, Measurement, Notice
-from ..streaming.scan import Labeling, Role, Scan
+from ..streaming.scan import Bolus, Labeling, Role, Scan
 from .kernels.stabilization import double_phase, fit, phases, turn
 
 _SIGNIFICANT = 8.0  # times what noise alone would give; that has 1 in the mean and hardly ever 4
@@ -44,7 +44,7 @@ class Stabilize(Gadget):
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
     _by_slice: bool = field(default=False, init=False, repr=False)
     _conjugate: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
-    _signs: dict[float | None, NDArray[np.complex64]] = field(default_factory=dict, init=False, repr=False)
+    _signs: dict[Bolus | None, NDArray[np.complex64]] = field(default_factory=dict, init=False, repr=False)
     _weak: int = field(default=0, init=False, repr=False)
     _told: bool = field(default=False, init=False, repr=False)
 
@@ -115,7 +115,7 @@ class Stabilize(Gadget):
 
     def _turn_over(self, data: NDArray[np.complex64], message: Volume) -> bool:
         """Turn over what has plainly the other sign than in the first volume of its delay; tell whether all has."""
-        first = self._signs.setdefault(self._labeling.delay(message.place.volume), data)
+        first = self._signs.setdefault(self._labeling.bolus(message.place.number), data)
         if first is data:
             return False
         product = first * data.conj()

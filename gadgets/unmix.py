@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.flow import CoilImages, Map, MapName, Place, Reference, Slab
+from ..streaming.flow import CoilImages, Place, Reference, Slab
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
+from ..streaming.perfusion import Map, MapName
 from ..streaming.readouts import Geometry
 from ..streaming.scan import Encoding, Scan
 from .kernels.combination import combine, root_sum_of_squares

@@ -21,8 +21,8 @@ from rich.text import Text as Styled
 from ..streaming.attributes import read_attributes
 from ..streaming.client import Client, Pace
 from ..streaming.errors import AsliveError
-from ..streaming.flow import MapName
 from ..streaming.messages import ConfigFile, Image, Message, Text
+from ..streaming.perfusion import MapName
 from ..streaming.sinks.nifti import BidsFolder
 from .choices import Order, ReadoutType
 from .epi import EchoPlanar

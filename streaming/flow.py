@@ -1,15 +1,13 @@
-"""What flows down the chain behind the readouts: from a plane of k-space to a map of cerebral blood flow."""
+"""What flows down the chain behind the readouts: from a plane of k-space to an image of the whole brain."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .readouts import Counters, Geometry, Readout
-from .scan import Role, Source
+from .scan import Role
 
 
 class Sampling(NamedTuple):
@@ -58,6 +56,8 @@ class Place:
     """Time of one sample of the first line, s; 0 where the scanner sends none."""
     sampling: Sampling = FULL
     """Which part of its k-space was to be acquired."""
+    number: int = -1
+    """Number of the volume in ``aslcontext``, or else in the scan; -1 as long as nobody has counted."""
 
     @classmethod
     def of(cls, readout: Readout, volume: int, sampling: Sampling = FULL) -> "Place":
@@ -159,76 +159,3 @@ class Mask:
 
     data: NDArray[np.bool_]
     """Shape ``(z, y, x)``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Control minus label of one pair."""
-
-    data: NDArray[np.float32]
-    """Shape ``(z, y, x)``, in units of the images."""
-    place: Place
-    """Of the later of the two volumes."""
-    pair: int
-    """Number of the pair, from 0."""
-    complex_subtraction: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MeanDifference:
-    """The mean control - label over the pairs so far, and how sure it is."""
-
-    data: NDArray[np.float32]
-    """Shape ``(z, y, x)``, in units of the images."""
-    stderr: NDArray[np.float32]
-    """Standard error of the mean, same shape; NaN with fewer than two pairs."""
-    place: Place
-    """Of the last pair."""
-    pairs: int
-    """Pairs in the mean."""
-    complex_subtraction: bool = False
-
-
-class MapName(StrEnum):
-    """The maps that go out, in the field's words."""
-
-    IMAGE = "image"
-    M0SCAN = "m0scan"
-    CONTROL = "control"
-    LABEL = "label"
-    DELTAM = "deltam"
-    DELTAM_STDERR = "deltam_stderr"
-    CBF = "cbf"
-    CBF_STDERR = "cbf_stderr"
-    MASK = "mask"
-    GFACTOR = "gfactor"
-
-
-class Constant(NamedTuple):
-    """A number that went into a map, and where it came from."""
-
-    value: float | str | tuple[float, ...]
-    unit: str
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Map:
-    """A result, ready to go out."""
-
-    name: MapName
-    data: NDArray[np.float32]
-    """Shape ``(z, y, x)``."""
-    place: Place
-    units: str
-    pairs: int = 0
-    """Pairs that went into it."""
-    constants: Mapping[str, Constant] = field(default_factory=dict)
-    """What it was computed with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Take a pair out of the running estimate again."""
-
-    pair: int

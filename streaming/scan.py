@@ -6,6 +6,7 @@ Everything is immutable and in SI units. Where the header says nothing there is 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +133,30 @@ class CounterRule:
     """Volumes before everything that are thrown away."""
 
 
+class Bolus(NamedTuple):
+    """Which blood a difference shows: how long it was labeled, and how long it then travelled."""
+
+    post_labeling_delay: float
+    """To the excitation of the first slice or slab, s; in PASL the inversion time."""
+    labeling_duration: float = 0.0
+    """s; 0 where it is not stated, and in PASL, whose bolus is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeEncoding:
+    """How a time-encoded scan labels: its volumes in cycles, each cycle the same pattern of sub-boluses."""
+
+    matrix: tuple[tuple[int, ...], ...]
+    """Shape ``(sub-boluses, images of a cycle)``: 1 where the sub-bolus of the row is labeled, 0 where it is not."""
+    boluses: tuple[Bolus, ...]
+    """Of each row, in the order in which they are played."""
+
+    @property
+    def images(self) -> int:
+        """Images of a cycle."""
+        return len(self.matrix[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Labeling:
     """How the scan labels blood: BIDS's words, in snake case. Times in s."""
@@ -154,6 +179,16 @@ class Labeling:
     labeling_efficiency: float | None = None
     background_suppression: bool | None = None
     background_suppression_number_pulses: int | None = None
+    background_suppression_pulse_time: tuple[float, ...] = ()
+    """Of each pulse after the beginning of labeling."""
+    time_encoding: TimeEncoding | None = None
+    """In time-encoded (Hadamard) scans, whose control and label volumes are the images of its cycles."""
+    look_locker: bool | None = None
+    """Whether all delays are read after one labeling, by small flip angles."""
+    flip_angle: float | None = None
+    """Of the excitation, degrees."""
+    vascular_crushing: bool | None = None
+    """Whether signal of fast blood was spoiled."""
     slice_timing: tuple[float, ...] = ()
     """Time of each slice after the first, by z index."""
     mr_acquisition_type: str | None = None
@@ -166,34 +201,59 @@ class Labeling:
         """Whether anything says that this is an ASL scan."""
         return bool(self.context or self.rule or self.arterial_spin_labeling_type)
 
-    def delay(self, volume: int) -> float | None:
-        """Give the post-labeling delay of a volume, s."""
-        return _of_volume(self.post_labeling_delay, volume)
+    def bolus(self, volume: int) -> Bolus | None:
+        """Tell when the blood was labeled that a volume shows; None where the header gives it no delay."""
+        delay = _of_volume(self.post_labeling_delay, volume)
+        pulsed = self.arterial_spin_labeling_type is LabelingType.PASL
+        duration = None if pulsed else _of_volume(self.labeling_duration, volume)
+        return None if delay is None else Bolus(delay, duration or 0.0)
 
-    def duration(self, volume: int) -> float | None:
-        """Give the labeling duration of a volume, s."""
-        return _of_volume(self.labeling_duration, volume)
+    @property
+    def boluses(self) -> tuple[Bolus, ...]:
+        """All different boluses of the control and label volumes, by delay, then by duration."""
+        if self.time_encoding is not None:
+            return tuple(sorted(self.time_encoding.boluses))
+        roles = self.context or (Role.CONTROL,)
+        shown = (Role.CONTROL, Role.LABEL, Role.DELTAM)
+        found = {self.bolus(number) for number, role in enumerate(roles) if role in shown}
+        return tuple(sorted(bolus for bolus in found if bolus is not None))
+
+    def encoding_of(self, volume: int) -> tuple[int, int] | None:
+        """Tell the cycle and the place in it of a volume of a time-encoded scan; None for what is neither."""
+        if self.time_encoding is None:
+            return None
+        if self.context:
+            if not 0 <= volume < len(self.context) or self.context[volume] not in (Role.CONTROL, Role.LABEL):
+                return None
+            count = sum(role in (Role.CONTROL, Role.LABEL) for role in self.context[:volume])
+        else:
+            count = volume - (self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0)
+        return divmod(count, self.time_encoding.images) if count >= 0 else None
 
     def pair_of(self, volume: int) -> int | None:
-        """Tell which pair, from 0, a volume belongs to; None for what is neither control nor label.
+        """Tell which pair, or cycle of a time-encoded scan, a volume belongs to, from 0; None for what is in neither.
 
-        In ``context`` each volume goes with the earliest one of the other role that still waits; otherwise neighbors
-        make a pair.
+        In ``context`` each volume goes with the earliest one of the other role and the same bolus that still waits;
+        otherwise neighbors make a pair.
         """
+        if self.time_encoding is not None:
+            encoding = self.encoding_of(volume)
+            return None if encoding is None else encoding[0]
         if not self.context:
             first = self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0
             return (volume - first) // 2 if self.stated and volume >= first else None
         pairs = 0
-        waiting: list[tuple[Role, int]] = []
+        waiting: dict[Bolus | None, list[tuple[Role, int]]] = {}
         for number, role in enumerate(self.context[: volume + 1]):
             pair = None
+            alike = waiting.setdefault(self.bolus(number), [])
             if role not in (Role.CONTROL, Role.LABEL):
                 pass
-            elif waiting and waiting[0][0] is not role:
-                pair = waiting.pop(0)[1]
+            elif alike and alike[0][0] is not role:
+                pair = alike.pop(0)[1]
             else:
                 pair, pairs = pairs, pairs + 1
-                waiting.append((role, pair))
+                alike.append((role, pair))
             if number == volume:
                 return pair
         return None

@@ -19,10 +19,10 @@ from typing import Any
 
 from .channel import Frame, Kind, Line
 from .errors import AsliveError, PeerSilent, ProtocolError
-from .flow import MapName
 from .journal import bytes_of
 from .messages import Acquisitions, Image, Message
 from .noise_store import SUFFIX, NoiseStore, write_noise
+from .perfusion import MapName
 from .registry import Registry
 from .rehearsal import rehearse
 from .scan import Noise

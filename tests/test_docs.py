@@ -19,11 +19,11 @@ from aslive.sim.scanner import Scanner
 from aslive.streaming.chain import Timing
 from aslive.streaming.cli import main
 from aslive.streaming.config import addressed, build, converted, listed_recipe, named_recipe, read_settings, xml_recipe
-from aslive.streaming.flow import MapName
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.header import read_header
 from aslive.streaming.messages import ConfigFile, Text
 from aslive.streaming.notices import Measure
+from aslive.streaming.perfusion import MapName
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.sinks.nifti import NAMES

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attributes import write_attributes
-from ..flow import Map, MapName
 from ..gadget import parameters_of
 from ..layouts import IMAGE_HEADER, ImageType
 from ..messages import Image, Message, Text
 from ..notices import Level, Notice, Progress
+from ..perfusion import Map, MapName
 from ..scan import Scan
 
 SERIES = {name: number for number, name in enumerate(MapName, start=1)}

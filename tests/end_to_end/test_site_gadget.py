@@ -18,7 +18,7 @@ STUMBLE = '''
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aslive.streaming.flow import MeanDifference
+from aslive.streaming.perfusion import MeanDifference
 from aslive.streaming.gadget import Gadget
 
 

@@ -12,9 +12,9 @@ from aslive.sim.anatomy import brain
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.truth import expected_cbf
-from aslive.streaming.flow import Map, MapName, Remove
 from aslive.streaming.messages import Close, ConfigFile, Message
 from aslive.streaming.notices import Notice
+from aslive.streaming.perfusion import Map, MapName, Remove
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.wire import Decoder, encode

@@ -118,7 +118,7 @@ def make_scan() -> Callable[..., Scan]:
 @pytest.fixture(scope="session")
 def make_volume() -> Callable[..., Volume]:
     def make(data: NDArray, role: Role, number: int, missing: int = 0, **more: object) -> Volume:
-        place = Place(number, Counters(repetition=number), 0.0, Geometry(), role, missing)
+        place = Place(number, Counters(repetition=number), 0.0, Geometry(), role, missing, number=number)
         return Volume(np.asarray(data, np.complex64), place, **more)  # pyright: ignore[reportArgumentType] (slice_times)
 
     return make

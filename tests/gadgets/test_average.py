@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.average import Average
-from aslive.streaming.flow import Difference, MeanDifference, Place, Remove
+from aslive.streaming.flow import Place
 from aslive.streaming.notices import Notice
+from aslive.streaming.perfusion import Difference, MeanDifference, Remove
 from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Scan
 

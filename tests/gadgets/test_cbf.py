@@ -8,8 +8,9 @@ import pytest
 from aslive.gadgets.average import Average
 from aslive.gadgets.cbf import CBF
 from aslive.gadgets.pair import Pair
-from aslive.streaming.flow import Map, MapName, Mask, MeanDifference, Place
+from aslive.streaming.flow import Mask, Place
 from aslive.streaming.notices import Level, Notice
+from aslive.streaming.perfusion import Map, MapName, MeanDifference
 from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import LabelingType, Role, Scan, Source
 

@@ -1,8 +1,9 @@
 import numpy as np
 
 from aslive.gadgets.mask import MakeMask
-from aslive.streaming.flow import Map, MapName, Mask, Volume
+from aslive.streaming.flow import Mask, Volume
 from aslive.streaming.notices import Notice
+from aslive.streaming.perfusion import Map, MapName
 from aslive.streaming.scan import Role, Scan
 
 

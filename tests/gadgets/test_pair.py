@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aslive.gadgets.pair import Pair, Subtraction
-from aslive.streaming.flow import Difference, Mask, Volume
+from aslive.streaming.flow import Mask, Volume
 from aslive.streaming.notices import Level, Notice
+from aslive.streaming.perfusion import Difference
 from aslive.streaming.readouts import Counters
 from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
 

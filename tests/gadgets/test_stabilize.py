@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from aslive.gadgets.kernels.stabilization import double_phase, fit
 from aslive.gadgets.pair import Pair, Subtraction
 from aslive.gadgets.stabilize import Stabilize, StabilizeMode
-from aslive.streaming.flow import Difference, Mask, Volume
+from aslive.streaming.flow import Mask, Volume
 from aslive.streaming.notices import Measurement, Notice
+from aslive.streaming.perfusion import Difference
 from aslive.streaming.scan import CounterRule, Labeling, Role, Scan
 
 C, L, M = Role.CONTROL, Role.LABEL, Role.M0SCAN

@@ -9,8 +9,9 @@ from aslive.gadgets.unmix import Unmix
 from aslive.sim.coils import sensitivities
 from aslive.sim.fourier import to_kspace
 from aslive.sim.grid import Grid
-from aslive.streaming.flow import CoilImages, KSpace, Map, MapName, Place, Reference, Sampling, Slab
+from aslive.streaming.flow import CoilImages, KSpace, Place, Reference, Sampling, Slab
 from aslive.streaming.notices import Level, Notice
+from aslive.streaming.perfusion import Map, MapName
 from aslive.streaming.readouts import Counters, Geometry
 
 COILS = 12

@@ -61,7 +61,8 @@ def test_the_door_understands_all_that_the_protocol_says(protocol):
     assert scan.echo_time == pytest.approx(protocol.echo_time)
     volumes = range(len(protocol.context))
     first = int(protocol.m0scan)
-    assert [labeling.delay(n) for n in volumes[first:]] == [protocol.delay(n) for n in volumes[first:]]
+    boluses = [labeling.bolus(n) for n in volumes[first:]]
+    assert [bolus and bolus.post_labeling_delay for bolus in boluses] == [protocol.delay(n) for n in volumes[first:]]
     if protocol.m0scan:
         assert labeling.m0_repetition_time == pytest.approx(protocol.m0_repetition_time)
     if not protocol.three_dimensional:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings
 
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Map, MapName, Place
+from aslive.streaming.flow import Place
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.notices import Notice
+from aslive.streaming.perfusion import Map, MapName
 from aslive.streaming.readouts import Readout
 from aslive.streaming.registry import Registry
 from aslive.streaming.scan import Scan

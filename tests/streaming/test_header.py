@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aslive.streaming.errors import HeaderError
 from aslive.streaming.header import read_header
-from aslive.streaming.scan import CounterRule, Limits, Scan, Source
+from aslive.streaming.scan import Bolus, CounterRule, Limits, Scan, Source
 
 ROOT = Path(__file__).resolve().parents[2]
 RAW = ROOT.parent / "shared/data/raw"
@@ -220,7 +220,7 @@ def test_the_header_on_the_contract_page_means_what_the_page_says():
 def test_the_config_on_the_contract_page_means_what_the_page_says():
     scan = read_header("<ismrmrdHeader/>", json.loads(example("json")))
     assert scan.labeling.rule == CounterRule("set", leading_m0scan=1)
-    assert (scan.labeling.duration(0), scan.labeling.delay(0), scan.field_strength) == (1.8, 1.8, 3.0)
+    assert (scan.labeling.bolus(0), scan.field_strength) == (Bolus(1.8, 1.8), 3.0)
     assert set(scan.labeling.sources.values()) == {Source.CONFIG}
     assert not any("not used" in note or "missing:" in note for note in scan.notes)
 

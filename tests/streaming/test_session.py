@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.streaming.errors import AsliveError, DataError, ProtocolError
-from aslive.streaming.flow import Map, MapName
 from aslive.streaming.layouts import ACQUISITION_HEADER, IMAGE_HEADER, WAVEFORM_HEADER
 from aslive.streaming.messages import (
     Acquisition,
@@ -23,6 +22,7 @@ from aslive.streaming.messages import (
     Text,
     Waveform,
 )
+from aslive.streaming.perfusion import Map, MapName
 from aslive.streaming.session import Measured, Session, State
 from aslive.streaming.wire import Decoder, encode
 

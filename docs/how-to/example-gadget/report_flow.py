@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from aslive.streaming.flow import Map, MapName
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.notices import Level, Notice
+from aslive.streaming.perfusion import Map, MapName
 from aslive.streaming.scan import Scan
 
 

@@ -137,7 +137,7 @@ def test_sets_come_with_a_rule_that_names_the_label(label_first, scanned):
     rule = scan.labeling.rule
     assert rule is not None
     assert (rule.counter, rule.label_value, rule.leading_m0scan) == ("set", 0 if label_first else 1, 1)
-    assert scan.labeling.delay(3) == pytest.approx(1.8)
+    assert scan.labeling.bolus(3) == pytest.approx((1.8, 1.8))
 
 
 def test_several_delays_cannot_go_by_set():

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from ismrmrd.serialization import ProtocolDeserializer
 
-from aslive.streaming.flow import Constant, Map, MapName, Place
+from aslive.streaming.flow import Place
 from aslive.streaming.layouts import ImageType
 from aslive.streaming.messages import Close, Image, Text, Waveform
 from aslive.streaming.notices import Level, Notice
+from aslive.streaming.perfusion import Constant, Map, MapName
 from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Encoding, Labeling, Scan, Source
 from aslive.streaming.sinks.affine import affine
