@@ -1,6 +1,7 @@
 """A brain with real anatomy, cut to any field of view and matrix."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_wm_template
@@ -8,7 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
 from .grid import Grid
-from .tissue import TISSUES
+from .kinetics import Dispersion
+from .territories import Late, Supply, number_of, territories
+from .tissue import TISSUES, Tissue
+
+_NOT_LATE = Supply()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,16 @@ class Anatomy:
     grid: Grid
     fractions: NDArray[np.float32]
     """Partial volumes, shape ``(3, z, y, x)``, in the order of ``TISSUES``; the rest of a voxel is empty."""
+    transit_times: tuple[float, ...] = tuple(tissue.att for tissue in TISSUES)
+    """Arterial transit time of each tissue where blood is not late, s."""
+    late: tuple[Late, ...] = ()
+    """Territories to which blood takes a longer way."""
+    arterial_blood_volume: NDArray[np.float32] | None = None
+    """Share of each voxel that is blood in large arteries, shape ``(z, y, x)``; none where nobody looks at them."""
+    arterial_arrival: float = 0.5
+    """When blood gets there, s; 0.3 s before gray matter, as BASIL assumes."""
+    dispersion: Dispersion | None = None
+    """How unevenly blood travels; none where all of it takes the transit time."""
 
     @property
     def gray_matter(self) -> NDArray[np.float32]:
@@ -30,9 +45,33 @@ class Anatomy:
         return self.fractions[1]
 
     @property
+    def tissues(self) -> tuple[Tissue, ...]:
+        """The tissues with the transit times of this head, where blood is not late."""
+        return tuple(replace(tissue, att=att) for tissue, att in zip(TISSUES, self.transit_times, strict=True))
+
+    @property
+    def territories(self) -> NDArray[np.uint8]:
+        """Number of the artery that feeds each voxel, shape ``(z, y, x)``, from 1; 0 where there is nothing."""
+        return np.where(self.fractions.sum(axis=0) > 0, territories(self.grid), np.uint8(0))
+
+    @property
+    def supplies(self) -> Iterator[tuple[Supply, NDArray[np.bool_]]]:
+        """How blood gets to the voxels: each way there is, and which voxels it feeds, shape ``(z, y, x)``."""
+        rest = np.ones(self.grid.shape, np.bool_)
+        fed = territories(self.grid) if self.late else np.zeros(self.grid.shape, np.uint8)
+        for late in self.late:
+            here = fed == number_of(late.territory)
+            yield Supply(late.delay, late.flow), here
+            rest &= ~here
+        yield _NOT_LATE, rest
+
+    @property
     def cbf(self) -> NDArray[np.float32]:
         """True cerebral blood flow, shape ``(z, y, x)``, mL/100 g/min: the mean of the tissues, weighted by share."""
-        return self.mixed([tissue.cbf for tissue in TISSUES])
+        flow = self.mixed([tissue.cbf for tissue in TISSUES])
+        for supply, fed in self.supplies:
+            flow[fed] *= np.float32(supply.flow)
+        return flow
 
     @property
     def m0(self) -> NDArray[np.float32]:
@@ -42,9 +81,26 @@ class Anatomy:
     @property
     def att(self) -> NDArray[np.float32]:
         """True arterial transit time, shape ``(z, y, x)``, s: weighted by flow; NaN where no blood flows."""
-        flow = self.cbf
-        weighted = self.mixed([tissue.cbf * tissue.att for tissue in TISSUES])
-        return np.divide(weighted, flow, out=np.full_like(flow, np.nan), where=flow > 0)
+        flow = self.mixed([tissue.cbf for tissue in TISSUES])
+        weighted = self.mixed([tissue.cbf * tissue.att for tissue in self.tissues])
+        time = np.divide(weighted, flow, out=np.full_like(flow, np.nan), where=self.cbf > 0)
+        for supply, fed in self.supplies:
+            time[fed] += np.float32(supply.delay)
+        return time
+
+    @property
+    def abv(self) -> NDArray[np.float32]:
+        """True arterial blood volume, shape ``(z, y, x)``, share of a voxel: 0 outside the head."""
+        blood = self.arterial_blood_volume
+        return np.zeros(self.grid.shape, np.float32) if blood is None else blood * (self.m0 > 0)
+
+    @property
+    def abat(self) -> NDArray[np.float32]:
+        """When blood gets to the arteries, shape ``(z, y, x)``, s; NaN where there are none."""
+        time = np.where(self.abv > 0, np.float32(self.arterial_arrival), np.float32(np.nan))
+        for supply, fed in self.supplies:
+            time[fed] += np.float32(supply.delay)
+        return time
 
     @property
     def segmentation(self) -> NDArray[np.uint8]:

@@ -1,12 +1,13 @@
-"""The MRD header of a simulated scan, with the words of BIDS for everything that is ASL."""
+"""The MRD header of a simulated scan."""
 
 from collections.abc import Iterable, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ..streaming.scan import LabelingType, Role
+from ..streaming.scan import Role
+from .bids import Parameter, bids_parameters
 from .choices import NavigatorType, NoiseScan, ReferenceType
 from .protocol import Protocol, ReadoutType
-from .sequence import center, excitation_times
+from .sequence import center
 from .tissue import FIELD_STRENGTH
 
 _NAMESPACE = "http://www.ismrm.org/ISMRMRD"
@@ -21,41 +22,6 @@ _CALIBRATION = {
     ReferenceType.FLASH: "other",
 }
 """MRD's word for where reference lines come from."""
-
-Parameter = str | bool | int | float | tuple[float, ...] | tuple[Role, ...]
-"""What a BIDS key may hold here."""
-
-
-def bids_parameters(protocol: Protocol) -> dict[str, Parameter]:
-    """Say how the scan labels blood, in the keys and units of BIDS; lists are by volume or by slice."""
-    parameters: dict[str, Parameter] = {
-        "aslcontext": protocol.context,
-        "ArterialSpinLabelingType": protocol.labeling_type.value,
-        "PostLabelingDelay": _delays(protocol),
-        "LabelingEfficiency": protocol.efficiency,
-        "BackgroundSuppression": protocol.suppressed,
-        "M0Type": "Included" if protocol.m0scan else "Absent",
-        "MRAcquisitionType": "3D" if protocol.three_dimensional else "2D",
-    }
-    if protocol.labeling_type is LabelingType.PASL:
-        parameters["BolusCutOffFlag"] = True
-        parameters["BolusCutOffTechnique"] = "QUIPSSII"
-        parameters["BolusCutOffDelayTime"] = protocol.bolus_cut_off_delay_time
-    else:
-        parameters["LabelingDuration"] = protocol.labeling_duration
-    if protocol.suppressed:
-        parameters["BackgroundSuppressionNumberPulses"] = protocol.background_suppression_number_pulses
-    if protocol.m0scan:
-        parameters["M0RepetitionTime"] = protocol.m0_repetition_time
-    if not protocol.three_dimensional:
-        parameters["SliceTiming"] = excitation_times(protocol)
-    return parameters
-
-
-def _delays(protocol: Protocol) -> float | tuple[float, ...]:
-    if len(protocol.post_labeling_delay) == 1:
-        return protocol.post_labeling_delay[0]
-    return tuple(protocol.delay(volume) for volume in range(len(protocol.context)))
 
 
 def header_text(protocol: Protocol) -> str:
@@ -114,6 +80,7 @@ def _rest(root: Element, protocol: Protocol) -> None:
         {
             "TR": protocol.repetition_time * 1e3,
             "TE": protocol.echo_time * 1e3,
+            "flipAngle_deg": protocol.flip_angle,
             "echo_spacing": protocol.echo_spacing * 1e3,
         },
     )

@@ -3,37 +3,52 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.scan import LabelingType, Role
+from ..streaming.scan import Role
 from .anatomy import Anatomy
+from .blood import arterial_difference, tissue_difference
 from .grid import BRAIN_CENTER, Grid
-from .kinetics import continuous_difference, pulsed_difference
 from .lines import Lines
+from .preparation import Preparation
 from .protocol import Protocol
-from .sequence import excitation_times
 from .tissue import TISSUES, Tissue
 
 
-def signal(anatomy: Anatomy, protocol: Protocol, role: Role, delay: float) -> NDArray[np.float32]:
-    """Give the noise-free brightness of one volume, shape ``(z, y, x)``, in the units of M0.
+def signal(anatomy: Anatomy, protocol: Protocol, preparation: Preparation) -> NDArray[np.float32]:
+    """Give the noise-free brightness of one volume, shape ``(z, y, x)``, in the units of M0."""
+    return parts(anatomy, protocol, preparation).sum(axis=0)
+
+
+def parts(anatomy: Anatomy, protocol: Protocol, preparation: Preparation) -> NDArray[np.float32]:
+    """Give the same for each tissue by itself, shape ``(tissues, z, y, x)``.
 
     The signals of the tissues of a voxel add up, each with its share:
 
-        m0scan   M0 (1 - exp(-TR_M0/T1)) exp(-TE/T2*)
-        control  M0 b (1 - exp(-TR/T1)) exp(-TE/T2*)          with b what background suppression leaves
-        label    control - M0 (deltam/M0) exp(-TE/T2*)        by the general kinetic model, slice by slice
+        m0scan   M0 s(TR_M0) exp(-TE/T2*)
+        control  M0 b s(TR) exp(-TE/T2*)            with b what background suppression leaves
+        label    control - M0 (deltam/M0) sin(angle) exp(-TE/T2*)
 
-    Where refocusing pulses follow the excitation, T2 stands for T2*.
+    with deltam by the general kinetic model, slice by slice, of tissue and of the share that is arteries; s(TR) is
+    1 - exp(-TR/T1), and in Look-Locker the steady state of all its excitations. Where refocusing pulses follow the
+    excitation, T2 stands for T2*.
     """
-    return np.einsum("tz,tzyx->zyx", brightness(protocol, role, delay), anatomy.fractions)
-
-
-def brightness(protocol: Protocol, role: Role, delay: float) -> NDArray[np.float32]:
-    """Give the signal of a voxel that is full of one tissue, shape ``(tissues, z)``."""
-    parts = [
-        _per_slice(tissue, protocol, role, delay, left)
-        for tissue, left in zip(TISSUES, protocol.suppression, strict=True)
-    ]
-    return np.asarray(parts, np.float32)
+    role = preparation.role
+    shine = np.array([_shine(tissue, protocol) for tissue in anatomy.tissues])
+    static = np.array([_static(tissue, protocol, preparation) for tissue in anatomy.tissues])
+    if role is not Role.M0SCAN:
+        static *= protocol.suppression
+    found = (shine * static).astype(np.float32)[:, None, None, None] * anatomy.fractions
+    if role is not Role.LABEL:
+        return found
+    for supply, fed in anatomy.supplies:
+        tissues = [supply.feed(tissue) for tissue in anatomy.tissues]
+        drop = np.array([tissue_difference(one, protocol, preparation, anatomy.dispersion) for one in tissues])
+        label = drop[:, :, None, None]
+        if anatomy.arterial_blood_volume is not None and not protocol.vascular_crushing:
+            arrival = anatomy.arterial_arrival + supply.delay
+            passing = arterial_difference(arrival, protocol, preparation, anatomy.dispersion)
+            label = label + passing[:, None, None] * anatomy.arterial_blood_volume
+        found -= (shine[:, None, None, None] * label).astype(np.float32) * (anatomy.fractions * fed)
+    return found
 
 
 def transverse_time(tissue: Tissue, protocol: Protocol) -> float:
@@ -63,40 +78,33 @@ def relaxed_signal(anatomy: Anatomy, protocol: Protocol) -> NDArray[np.float32]:
     )
 
 
-def delays(protocol: Protocol, delay: float) -> NDArray[np.float64]:
-    """Give the post-labeling delay of each slice, s: in 2-D later slices see older blood."""
-    return delay + np.asarray(excitation_times(protocol))
+def _shine(tissue: Tissue, protocol: Protocol) -> float:
+    """Give the signal of fully relaxed tissue."""
+    excited = np.sin(np.radians(protocol.flip_angle))
+    return tissue.m0 * excited * np.exp(-protocol.echo_time / transverse_time(tissue, protocol))
 
 
-def _per_slice(tissue: Tissue, protocol: Protocol, role: Role, delay: float, left: float) -> NDArray[np.float64]:
-    repetition_time = protocol.m0_repetition_time if role is Role.M0SCAN else protocol.repetition_time
-    # Each slice is excited at the same moment of every TR, so all recover for one full TR.
-    static = -np.expm1(-repetition_time / tissue.t1) * np.ones(protocol.matrix[2])
-    if role is not Role.M0SCAN:
-        static *= left
-    if role is Role.LABEL:
-        static -= _difference(tissue, protocol, delays(protocol, delay))
-    return tissue.m0 * np.exp(-protocol.echo_time / transverse_time(tissue, protocol)) * static
+def _static(tissue: Tissue, protocol: Protocol, preparation: Preparation) -> float:
+    """Give the longitudinal magnetization that one volume finds, over M0, when the scan has run for long.
 
-
-def _difference(tissue: Tissue, protocol: Protocol, slice_delays: NDArray[np.float64]) -> NDArray[np.float64]:
-    if protocol.labeling_type is LabelingType.PASL:
-        return pulsed_difference(
-            tissue.cbf,
-            tissue.att,
-            tissue.t1,
-            bolus_duration=protocol.bolus_cut_off_delay_time,
-            inversion_time=slice_delays,
-            labeling_efficiency=protocol.efficiency,
-        )
-    return continuous_difference(
-        tissue.cbf,
-        tissue.att,
-        tissue.t1,
-        labeling_duration=protocol.labeling_duration,
-        post_labeling_delay=slice_delays,
-        labeling_efficiency=protocol.efficiency,
-    )
+    Each slice is excited at the same moments of every TR. Before a delay longer or shorter than the one before there
+    is a presaturation, so that all recover for one full TR.
+    """
+    m0scan = preparation.role is Role.M0SCAN
+    repetition_time = protocol.m0_repetition_time if m0scan else protocol.repetition_time
+    readings = protocol.post_labeling_delay if protocol.look_locker and not m0scan else (0.0,)
+    left = np.cos(np.radians(protocol.flip_angle)) if protocol.look_locker else 0.0
+    gaps = [*np.diff(readings), repetition_time - (readings[-1] - readings[0])]
+    # One TR turns m into factor m + gain; the steady state does not change by it.
+    factor, gain = 1.0, 0.0
+    found = []
+    for gap in gaps:
+        found.append((factor, gain))
+        fades = np.exp(-gap / tissue.t1)
+        factor, gain = left * factor * fades, 1 + (left * gain - 1) * fades
+    steady = gain / (1 - factor)
+    factor, gain = found[preparation.reading]
+    return float(factor * steady + gain)
 
 
 def object_phase(grid: Grid) -> NDArray[np.complex64]:

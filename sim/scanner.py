@@ -1,7 +1,6 @@
 """The scanner: raw k-space of a whole ASL scan, message by message."""
 
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -16,14 +15,13 @@ from .anatomy import Anatomy, brain
 from .choices import NoiseScan
 from .coils import noise_covariance, sensitivities
 from .effects import off_resonance
-from .forward import acquire_lines
-from .fourier import to_kspace, widen
 from .header import header_text, noise_header_text
-from .lines import NAVIGATOR, Lines
-from .magnetization import brightness, object_phase, relaxed_signal, signal
-from .nonuniform import acquire_spirals
+from .lines import Lines
+from .magnetization import object_phase, relaxed_signal
+from .preparation import Preparation
 from .protocol import Protocol, ReadoutType
 from .references import reference_shots
+from .sampler import Sampler, played_trajectory
 from .sequence import Shot, Train, shots, trains
 
 TYPICAL_SNR = 450.0
@@ -32,8 +30,6 @@ _TICK = 2.5e-3
 """Of the acquisition time stamp, s."""
 _NOON = 12 * 3600.0
 """When the scan starts, s after midnight."""
-_HELD_STATES = 2
-"""k-space volumes held: one of control and one of label; each may have 100 MB."""
 _NOISE = flag(19)
 _FIRST_IN_SLICE, _LAST_IN_SLICE, _FIRST_IN_REPETITION, _LAST_IN_REPETITION = (flag(n) for n in (7, 8, 13, 14))
 _LAST_IN_MEASUREMENT = flag(25)
@@ -84,7 +80,7 @@ class Scanner:
         self._field = self.field if peak else None
         self._shots = shots(self.protocol)
         self._references, self._begin = reference_shots(self.protocol)
-        self._states: OrderedDict[tuple[Role, float], list[NDArray[np.complex64]]] = OrderedDict()
+        self._sampler = Sampler(self.protocol, self.head, self.maps, self._phase, self._field, self._shots)
         self._trajectory = self._stated_trajectory()
         self._counter = 0
 
@@ -126,21 +122,28 @@ class Scanner:
         yield from self._noise_readouts()
         yield Close()
 
-    def image(self, role: Role, delay: float = 0.0) -> NDArray[np.complex64]:
-        """Give the noise-free image as a perfect coil would see it, shape ``(z, y, x)``."""
-        return self._parts(role, delay).sum(axis=0)
+    def image(self, role: Role, delay: float | None = None) -> NDArray[np.complex64]:
+        """Give a noise-free image as a perfect coil would see it, shape ``(z, y, x)``.
 
-    def images(self, role: Role, delay: float = 0.0) -> NDArray[np.complex64]:
+        It is that of the first volume with this role, and with this delay to the first slice if one is given.
+        """
+        return self._sampler.image(self._preparation(role, delay))
+
+    def images(self, role: Role, delay: float | None = None) -> NDArray[np.complex64]:
         """Give the noise-free images of all coils, shape ``(coils, z, y, x)``."""
-        return (self.maps * self._image(role, delay)).astype(np.complex64)
+        return (self.maps * self.image(role, delay)).astype(np.complex64)
 
-    def _image(self, role: Role, delay: float) -> NDArray[np.complex64]:
-        return signal(self.head, self.protocol, role, delay) * self._phase
+    def volume(self, number: int) -> NDArray[np.complex64]:
+        """Give the noise-free image of one volume of the scan as a perfect coil would see it, shape ``(z, y, x)``."""
+        return self._sampler.image(self.protocol.volumes[number].preparation)
 
-    def _parts(self, role: Role, delay: float) -> NDArray[np.complex64]:
-        """Give the images of the tissues, shape ``(tissues, z, y, x)``."""
-        levels = brightness(self.protocol, role, delay)[:, :, None, None]
-        return (levels * self.head.fractions * self._phase).astype(np.complex64)
+    def _preparation(self, role: Role, delay: float | None) -> Preparation:
+        alike = [volume for volume in self.protocol.volumes if volume.preparation.role is role]
+        wanted = [volume for volume in alike if delay is None or volume.bolus.post_labeling_delay == delay]
+        if role is Role.LABEL and delay is not None and not wanted:
+            raise ConfigError(f"no label of this scan has a delay of {delay:g} s")
+        found = wanted or alike
+        return found[0].preparation if found else Preparation(role)
 
     def _scaled_covariance(self) -> NDArray[np.complex128]:
         """Scale the noise so that gray matter has the wanted SNR, sqrt(2 s^H Psi^-1 s) times its signal.
@@ -177,7 +180,7 @@ class Scanner:
         """Play what is read once, ahead of the volumes; in the contrast of the m0scan."""
         if not self._references:
             return
-        samples = self._sampled(self._references, Role.M0SCAN, 0.0)
+        samples = self._sampler.sampled(self._references, Preparation(Role.M0SCAN))
         for shot, data in zip(self._references, samples, strict=True):
             lines = shot.lines
             headers = self._shot_headers(shot, data.shape[-1], shot.offset)
@@ -190,7 +193,7 @@ class Scanner:
         protocol = self.protocol
         shot = train.played
         lines = shot.lines
-        data = self._state(train.role, train.delay)[train.place].copy()
+        data = self._sampler.volume(train.preparation)[train.place].copy()
         if protocol.effects.drift or turn:
             data *= self._turns(lines, train.time, turn)[:, None, None]
         if self.noisy:
@@ -269,47 +272,7 @@ class Scanner:
     def _stated_trajectory(self) -> NDArray[np.float32] | None:
         if self.protocol.readout != ReadoutType.SPIRAL:
             return None
-        return self._spiral(0.0).astype(np.float32)
-
-    def _spiral(self, late: float) -> NDArray[np.float64]:
-        protocol = self.protocol
-        return protocol.spiral.trajectory(protocol.matrix[:2], min(protocol.grid.voxel[:2]), late)
-
-    def _state(self, role: Role, delay: float) -> list[NDArray[np.complex64]]:
-        """Give the noise-free samples of a volume by shot, each of shape ``(lines, coils, samples)``.
-
-        They are made once per role and delay; only the latest are held.
-        """
-        key = (role, delay if role is Role.LABEL else 0.0)  # only label images know the delay
-        if key not in self._states:
-            while len(self._states) >= _HELD_STATES:
-                self._states.popitem(last=False)
-            self._states[key] = self._sampled(self._shots, role, delay)
-        self._states.move_to_end(key)
-        return self._states[key]
-
-    def _sampled(self, played: Sequence[Shot], role: Role, delay: float) -> list[NDArray[np.complex64]]:
-        protocol, effects = self.protocol, self.protocol.effects
-        if protocol.readout == ReadoutType.SPIRAL:
-            late = self._spiral(effects.trajectory_delay)
-            return acquire_spirals(protocol, played, self._parts(role, delay), self.maps, self._field, late)
-        plain = all(shot.space == 0 and not (shot.lines.flags & np.uint64(NAVIGATOR)).any() for shot in played)
-        if protocol.readout == ReadoutType.CARTESIAN and plain and self._field is None and not effects.decay:
-            return self._transformed(played, self._image(role, delay))
-        return acquire_lines(protocol, played, self._parts(role, delay), self.maps, self._field)
-
-    def _transformed(self, played: Sequence[Shot], image: NDArray[np.complex64]) -> list[NDArray[np.complex64]]:
-        """Sample k-space by fast transforms, coil by coil, so that little memory is needed beside the result."""
-        protocol = self.protocol
-        samples, lines, partitions = protocol.encoded_matrix
-        axes = (0, 1, 2) if protocol.three_dimensional else (1, 2)
-        arrays = [np.empty((len(shot.lines.ky), protocol.coils, samples), np.complex64) for shot in played]
-        for coil in range(protocol.coils):
-            full = to_kspace(widen(image * self.maps[coil], (partitions, lines, samples)), axes)
-            for shot, array in zip(played, arrays, strict=True):
-                planes = shot.lines.kz + partitions // 2 if protocol.three_dimensional else shot.plane
-                array[:, coil] = full[planes, shot.lines.ky + lines // 2]
-        return arrays
+        return played_trajectory(self.protocol, 0.0).astype(np.float32)
 
 
 def _channel_mask(coils: int) -> NDArray[np.uint64]:

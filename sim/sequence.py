@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ..streaming.scan import Role
 from .lattice import Lattice, arranged, center, ordered
 from .lines import Lines, imaging_lines, joined, navigator_lines
+from .preparation import Preparation
 from .protocol import Protocol, ReadoutType
 
 __all__ = ["Shot", "Train", "center", "excitation_times", "line_steps", "ordered", "shots", "train_planes", "trains"]
@@ -29,9 +30,7 @@ class Train(NamedTuple):
     """One excitation of the scan: all lines of a slice, of a partition, or of a whole 3-D shot."""
 
     volume: int
-    role: Role
-    delay: float
-    """Post-labeling delay to the first slice, s; 0 for the m0scan."""
+    preparation: Preparation
     average: int
     shot: int
     plane: int
@@ -50,21 +49,18 @@ class Train(NamedTuple):
 def trains(protocol: Protocol, begin: float = 0.0) -> Iterator[Train]:
     """Give every excitation of the scan's volumes, in the order of time."""
     volume_shots = shots(protocol)
-    for volume, role in enumerate(protocol.context):
-        delay = protocol.delay(volume)
-        if role is Role.M0SCAN:
+    for volume, (preparation, _, lead, ends_repetition) in enumerate(protocol.volumes):
+        repetition_time = protocol.repetition_time
+        if preparation.role is Role.M0SCAN:
             repetition_time = protocol.m0_repetition_time
-            preparation = repetition_time - protocol.readout_time
-        else:
-            repetition_time = protocol.repetition_time
-            preparation = protocol.preparation_time(delay)
+            lead = repetition_time - protocol.readout_time
         for average in range(protocol.averages):
             for place, shot in enumerate(volume_shots):
-                time = begin + shot.number * repetition_time + preparation + shot.offset
+                time = begin + shot.number * repetition_time + lead + shot.offset
                 first = (average, place) == (0, 0)
                 last = (average, place) == (protocol.averages - 1, len(volume_shots) - 1)
-                yield Train(volume, role, delay, average, shot.number, shot.plane, time, first, last, place, shot)
-            begin += protocol.excitations * repetition_time
+                yield Train(volume, preparation, average, shot.number, shot.plane, time, first, last, place, shot)
+            begin += protocol.excitations * repetition_time * ends_repetition
 
 
 def shots(protocol: Protocol) -> tuple[Shot, ...]:

@@ -8,12 +8,14 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from ..streaming.scan import LabelingType, Role
+from ..streaming.scan import Bolus, Role
 from .anatomy import Anatomy
+from .blood import slice_delays
 from .effects import off_resonance
 from .header import bids_parameters
 from .kinetics import PER_SECOND
-from .magnetization import delays, signal
+from .magnetization import signal
+from .preparation import Preparation
 from .protocol import Protocol
 from .tissue import FIELD_STRENGTH, PARTITION_COEFFICIENT, T1_BLOOD
 
@@ -33,37 +35,42 @@ def expected_cbf(
         PASL     CBF = 6000 lambda deltam exp(TI/T1b) / (2 alpha TI1 M0)
 
     Alsop et al., MRM 73:102 (2015), eq. 1 and 2. Without an m0scan the control takes its place; that is NaN under
-    background suppression, as it is where there is no M0. By default for the first post-labeling delay.
+    background suppression, as it is where there is no M0. By default for the first delay; in time encoding that is
+    the sub-bolus that is played first.
     """
-    chosen = protocol.post_labeling_delay[0] if delay is None else delay
-    control = signal(anatomy, protocol, Role.CONTROL, chosen).astype(np.float64)
-    difference = control - signal(anatomy, protocol, Role.LABEL, chosen)
-    m0 = signal(anatomy, protocol, Role.M0SCAN, chosen).astype(np.float64) if protocol.m0scan else control
+    bolus = protocol.boluses[0]
+    if delay is not None:
+        bolus = next((one for one in protocol.boluses if one.post_labeling_delay == delay), Bolus(delay, bolus[1]))
+    control = signal(anatomy, protocol, Preparation(Role.CONTROL)).astype(np.float64)
+    difference = control - signal(anatomy, protocol, Preparation(Role.LABEL, (bolus,), protocol.efficiency))
+    m0 = signal(anatomy, protocol, Preparation(Role.M0SCAN)).astype(np.float64) if protocol.m0scan else control
     if not protocol.m0scan and protocol.suppressed:
         return np.full(anatomy.grid.shape, np.nan, np.float32)
     repetition_time = protocol.m0_repetition_time if protocol.m0scan else protocol.repetition_time
     if repetition_time < _LONG_REPETITION_TIME:
         m0 /= -np.expm1(-repetition_time / t1_tissue)
-    scale = _scale(protocol, delays(protocol, chosen))[:, None, None]
+    scale = _scale(protocol, bolus)[:, None, None]
     cbf = np.divide(scale * difference, m0, out=np.full_like(m0, np.nan), where=m0 > 0)
     return cbf.astype(np.float32)
 
 
-def _scale(protocol: Protocol, slice_delays: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scale(protocol: Protocol, bolus: Bolus) -> NDArray[np.float64]:
     """Give CBF over deltam/M0 for each slice."""
-    if protocol.labeling_type is LabelingType.PASL:
-        bolus = protocol.bolus_cut_off_delay_time
+    delays = slice_delays(protocol, bolus.post_labeling_delay)
+    if protocol.pulsed:
+        length = protocol.bolus_cut_off_delay_time
     else:
-        bolus = -T1_BLOOD * np.expm1(-protocol.labeling_duration / T1_BLOOD)
-    return PER_SECOND * PARTITION_COEFFICIENT * np.exp(slice_delays / T1_BLOOD) / (2 * protocol.efficiency * bolus)
+        length = -T1_BLOOD * np.expm1(-bolus.labeling_duration / T1_BLOOD)
+    return PER_SECOND * PARTITION_COEFFICIENT * np.exp(delays / T1_BLOOD) / (2 * protocol.efficiency * length)
 
 
 def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Path, ...]:
     """Write the true maps as NIfTI and the protocol as JSON; gives the files.
 
-    ``cbf``, ``att`` (NaN where no blood flows), ``m0``, ``pGM``, ``pWM``, ``seg`` (1 gray, 2 white, 3 fluid), and
-    ``expected_cbf``, which is what the white-paper formula should give; ``fieldmap`` (Hz) if there is one. Times in s,
-    CBF in mL/100 g/min.
+    ``cbf``, ``att`` (NaN where no blood flows), ``m0``, ``pGM``, ``pWM``, ``seg`` (1 gray, 2 white, 3 fluid),
+    ``territory`` (1 to 6, in the order of ``Territory``); ``abv`` (share of a voxel) and ``abat`` (NaN where there are
+    no arteries) if anybody looks at them; ``expected_cbf``, which is what the white-paper formula should give, if
+    there is one delay; ``fieldmap`` (Hz) if there is one. Times in s, CBF in mL/100 g/min.
     """
     maps = {
         "cbf": anatomy.cbf,
@@ -72,8 +79,12 @@ def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Pat
         "pGM": anatomy.gray_matter,
         "pWM": anatomy.white_matter,
         "seg": anatomy.segmentation,
-        "expected_cbf": expected_cbf(anatomy, protocol),
+        "territory": anatomy.territories,
     }
+    if anatomy.arterial_blood_volume is not None:
+        maps |= {"abv": anatomy.abv, "abat": anatomy.abat}
+    if len(protocol.boluses) == 1:
+        maps["expected_cbf"] = expected_cbf(anatomy, protocol)
     if protocol.effects.off_resonance:
         maps["fieldmap"] = off_resonance(anatomy.grid, protocol.effects.off_resonance)
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,11 +95,12 @@ def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Pat
         written.append(folder / f"{name}.nii.gz")
         nibabel.save(image, written[-1])
     written.append(folder / "protocol.json")
-    written[-1].write_text(json.dumps(_sidecar(protocol), indent=2) + "\n")
+    written[-1].write_text(json.dumps(_sidecar(anatomy, protocol), indent=2) + "\n")
     return tuple(written)
 
 
-def _sidecar(protocol: Protocol) -> dict[str, object]:
+def _sidecar(anatomy: Anatomy, protocol: Protocol) -> dict[str, object]:
+    change = protocol.efficiency_change
     return {
         **bids_parameters(protocol),
         "RepetitionTimePreparation": protocol.repetition_time,
@@ -99,4 +111,9 @@ def _sidecar(protocol: Protocol) -> dict[str, object]:
         "SimulatedReadout": protocol.readout.value,
         "SimulatedEffects": asdict(protocol.effects)
         | {"gradient_delay": protocol.echo_planar.delay, "ghost_phase": protocol.echo_planar.phase},
+        "SimulatedBlood": {
+            "efficiency_change": None if change is None else change._asdict(),
+            "late": [asdict(late) for late in anatomy.late],
+            "dispersion": None if anatomy.dispersion is None else anatomy.dispersion._asdict(),
+        },
     }

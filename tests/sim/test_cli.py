@@ -79,6 +79,12 @@ def test_stream_and_file_hold_the_same_readouts(tmp_path):
         ["--readout", "spiral"],
         ["--readout", "spiral", "--3d", "--interleaves", "3", "--gradient-delay", "2"],
         ["--no-noise", "--background-suppression", "0.1", "--averages", "2"],
+        ["--delay", "1", "--delay", "1.5", "--delay-order", "1,0,0", "--labeling-duration", "1.4"],
+        ["--delay", "1", "--delay", "1.5", "--labeling-duration", "1", "--labeling-duration", "2", "--label-first"],
+        ["--look-locker", "30", "--delay", "0.5", "--delay", "1", "--vascular-crushing"],
+        ["--time-encoding", "walsh4", "--label-sign", "1", "--sub-bolus", "0.5"],
+        ["--time-encoding", "hadamard12", "--arterial", "--late", "left-middle", "1.2", "--late", "left-anterior", "1"],
+        ["--efficiency-change", "0", "0.5"],
     ],
 )
 def test_options_can_be_combined(tmp_path, options):
@@ -101,6 +107,12 @@ def test_options_can_be_combined(tmp_path, options):
         (["scan.h5", "--tr", "3"], "more than the repetition time"),
         (["scan.h5", "--snr", "0"], "above 0"),
         (["scan.h5", "--chain", "other"], ".mrd"),
+        (["scan.h5", "--delay-order", "first"], "is like 0,0,1,2"),
+        (["scan.h5", "--delay-order", "0", "--repeats", "1"], "contradict"),
+        (["scan.h5", "--repeats", "1", "--repeats", "2"], "each of the 1 delays"),
+        (["scan.h5", "--label-sign", "-1"], "need --time-encoding"),
+        (["scan.h5", "--time-encoding", "hadamard4", "--delay", "1", "--delay", "2"], "one post-labeling delay"),
+        (["scan.h5", "--late", "left-cerebellar", "1"], "left-cerebellar"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_words(tmp_path, options, words):
@@ -130,3 +142,12 @@ def test_noise_can_be_a_measurement_of_its_own(tmp_path):
     scan, noise = (list(Decoder().receive((tmp_path / f"{name}.mrd").read_bytes())) for name in ("scan", "noise"))
     counts = [sum(isinstance(message, Acquisition) for message in messages) for messages in (scan, noise)]
     assert counts == [3 * 2 * 7, 32]
+
+
+def test_each_delay_can_be_repeated_as_often_as_it_is_worth(tmp_path):
+    options = [*SMALL[:7], "--no-noise", "--delay", "0.5", "--delay", "1.5", "--repeats", "1", "--repeats", "2"]
+    assert run(tmp_path / "scan.mrd", *options).exit_code == 0
+    messages = Decoder().receive((tmp_path / "scan.mrd").read_bytes())
+    labeling = read_header(next(message.text for message in messages if isinstance(message, Header))).labeling
+    delays = [bolus and bolus.post_labeling_delay for bolus in map(labeling.bolus, range(1, 7))]
+    assert delays == [0.5, 0.5, 1.5, 1.5, 1.5, 1.5]

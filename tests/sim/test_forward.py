@@ -8,7 +8,8 @@ import pytest
 from aslive.sim.choices import NavigatorType, Order, ReadoutType, ReferenceType
 from aslive.sim.effects import Effects, off_resonance
 from aslive.sim.epi import EchoPlanar
-from aslive.sim.magnetization import brightness
+from aslive.sim.magnetization import parts
+from aslive.sim.preparation import Preparation
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.sequence import shots
@@ -39,7 +40,7 @@ def places(count: int) -> np.ndarray:
     return np.arange(count) - count // 2
 
 
-def summed(scanner: Scanner, line: Acquisition, role: Role, delay: float, late: float, evolution: float) -> np.ndarray:
+def summed(scanner: Scanner, line: Acquisition, preparation: Preparation, late: float, evolution: float) -> np.ndarray:
     """One line of samples, by brute force: every voxel with its place, tissue, field and decay."""
     protocol, effects = scanner.protocol, scanner.protocol.effects
     fields = line.fields
@@ -52,13 +53,13 @@ def summed(scanner: Scanner, line: Acquisition, role: Role, delay: float, late: 
     ky = 0 if flags & NAVIGATOR else int(index["kspace_encode_step_1"]) - protocol.lattice.line_center
     kz = 0 if flags & NAVIGATOR else int(index["kspace_encode_step_2"]) - protocol.lattice.partition_center
     image = np.zeros(scanner.head.grid.shape, complex)
-    for tissue, level, share in zip(TISSUES, brightness(protocol, role, delay), scanner.head.fractions, strict=True):
+    for tissue, part in zip(TISSUES, parts(scanner.head, protocol, preparation), strict=True):
         left = 1.0
         if effects.decay and protocol.refocused:
             left = np.exp(-late / tissue.t2 - abs(evolution) * (1 / tissue.t2star - 1 / tissue.t2))
         elif effects.decay:
             left = np.exp(-late / tissue.t2star)
-        image += left * level[:, None, None] * share
+        image += left * part
     image = image * scanner._phase * np.exp(2j * np.pi * scanner.field * evolution)
     along_y = np.exp(-2j * np.pi * ky * places(y) / lines) / np.sqrt(lines)
     if protocol.three_dimensional:
@@ -128,7 +129,7 @@ def test_every_sample_is_the_sum_over_the_voxels(any_head, protocol):
     for number in range(0, len(lines), max(1, len(lines) // 25)):
         line = lines[number]
         volume = int(line.fields["idx"]["repetition"])
-        wanted = summed(scanner, line, protocol.context[volume], protocol.delay(volume), *plan[number % len(plan)])
+        wanted = summed(scanner, line, protocol.volumes[volume].preparation, *plan[number % len(plan)])
         np.testing.assert_allclose(line.data, wanted, atol=2e-5 * scale)
 
 

@@ -1,4 +1,5 @@
 import ismrmrd.xsd
+import numpy as np
 import pytest
 
 from aslive.sim.choices import NoiseScan, Order, ReadoutType, ReferenceType
@@ -6,8 +7,10 @@ from aslive.sim.epi import EchoPlanar
 from aslive.sim.header import NOISE_MEASUREMENT, header_text, noise_header_text
 from aslive.sim.protocol import Protocol
 from aslive.sim.sequence import excitation_times
+from aslive.sim.time_encoding import TimeEncoded
 from aslive.streaming.header import read_header
 from aslive.streaming.scan import LabelingType
+from aslive.streaming.time_encoding import MatrixType
 
 PROTOCOLS = {
     "2-D": Protocol(pairs=2),
@@ -19,6 +22,12 @@ PROTOCOLS = {
     "GRASE": Protocol(readout=ReadoutType.GRASE, matrix=(32, 32, 8), segments=2, acceleration=(2, 1)),
     "spiral": Protocol(readout=ReadoutType.SPIRAL, matrix=(32, 32, 4)),
     "stack of spirals": Protocol(readout=ReadoutType.SPIRAL, matrix=(32, 32, 8), three_dimensional=True),
+    "look-locker": Protocol(
+        matrix=(16, 16, 4), post_labeling_delay=(0.3, 0.8, 1.3), look_locker=True, flip_angle=30.0, pairs=2
+    ),
+    "durations": Protocol(pairs=4, post_labeling_delay=(0.5, 1.0), labeling_duration=(1.0, 2.0), delay_order=(1, 0, 0)),
+    "inversion times": Protocol(labeling_type=LabelingType.PASL, post_labeling_delay=(0.6, 1.2, 1.8), pairs=3),
+    "crushed": Protocol(vascular_crushing=True),
     "suppressed": Protocol(background_suppression=0.1, averages=2, m0_repetition_time=4.0),
 }
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
@@ -61,8 +70,12 @@ def test_the_door_understands_all_that_the_protocol_says(protocol):
     assert scan.echo_time == pytest.approx(protocol.echo_time)
     volumes = range(len(protocol.context))
     first = int(protocol.m0scan)
-    boluses = [labeling.bolus(n) for n in volumes[first:]]
-    assert [bolus and bolus.post_labeling_delay for bolus in boluses] == [protocol.delay(n) for n in volumes[first:]]
+    boluses = [volume.bolus for volume in protocol.volumes[first:]]
+    assert [labeling.bolus(n) for n in volumes[first:]] == boluses
+    assert labeling.boluses == tuple(sorted(set(boluses)))
+    assert bool(labeling.look_locker) is protocol.look_locker
+    assert bool(labeling.vascular_crushing) is protocol.vascular_crushing
+    assert labeling.flip_angle in (None, protocol.flip_angle)
     if protocol.m0scan:
         assert labeling.m0_repetition_time == pytest.approx(protocol.m0_repetition_time)
     if not protocol.three_dimensional:
@@ -115,3 +128,26 @@ def test_the_header_names_an_earlier_noise_scan():
     assert noise.measurement_id == NOISE_MEASUREMENT
     assert not noise.labeling.stated
     assert noise.dependencies == {}
+
+
+ENCODINGS = [
+    TimeEncoded(kind=kind, size=size, label_sign=sign, durations=durations)
+    for kind, size in ((MatrixType.WALSH, 4), *((MatrixType.HADAMARD, size) for size in (4, 8, 12)))
+    for sign in (-1, 1)
+    for durations in ((), (0.2,), tuple(0.1 + 0.05 * row for row in range(size - 1)))
+]
+
+
+@pytest.mark.parametrize("encoding", [*ENCODINGS, TimeEncoded(own_matrix=((1, -1, 1), (1, 1, -1)))])
+def test_the_door_labels_the_sub_boluses_that_were_played(encoding):
+    protocol = Protocol(
+        matrix=(16, 16, 4), pairs=2, time_encoding=encoding, post_labeling_delay=(0.3,), labeling_duration=2.1
+    )
+    scan = read_header(header_text(protocol))
+    assert scan.notes == ()
+    assert scan.labeling.context == protocol.context
+    found = scan.labeling.time_encoding
+    assert found is not None
+    for image in range(encoding.images):
+        assert tuple(n for n, row in enumerate(found.matrix) if row[image]) == encoding.labeled(image)
+    np.testing.assert_allclose(found.boluses, protocol.boluses, atol=1e-8)

@@ -7,7 +7,8 @@ import pytest
 
 from aslive.sim.choices import ReadoutType
 from aslive.sim.effects import Effects
-from aslive.sim.magnetization import brightness
+from aslive.sim.magnetization import parts
+from aslive.sim.preparation import Preparation
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.sim.spiral import Spiral
@@ -26,7 +27,7 @@ def places(count: int) -> np.ndarray:
     return np.arange(count) - count // 2
 
 
-def summed(scanner: Scanner, line: Acquisition, role: Role, late: float) -> np.ndarray:
+def summed(scanner: Scanner, line: Acquisition, preparation: Preparation, late: float) -> np.ndarray:
     """One arm from the trajectory that was sent with it, every voxel with its field and decay."""
     protocol, index = scanner.protocol, line.fields["idx"]
     x, y, z = protocol.matrix
@@ -44,8 +45,8 @@ def summed(scanner: Scanner, line: Acquisition, role: Role, late: float) -> np.n
     along_y, along_x = np.exp(-2j * np.pi * np.outer(ky, places(y))), np.exp(-2j * np.pi * np.outer(kx, places(x)))
     total = np.zeros((protocol.coils, len(time)), complex)
     field = np.exp(2j * np.pi * scanner.field[..., None] * time)
-    for tissue, level, share in zip(TISSUES, brightness(protocol, role, 1.8), scanner.head.fractions, strict=True):
-        image = level[:, None, None] * share * scanner._phase
+    for tissue, part in zip(TISSUES, parts(scanner.head, protocol, preparation), strict=True):
+        image = part * scanner._phase
         left = np.ones(len(time))
         if protocol.effects.decay and protocol.refocused:
             left = np.exp(-(late + time) / tissue.t2 - np.abs(time) * (1 / tissue.t2star - 1 / tissue.t2))
@@ -77,7 +78,7 @@ def test_every_sample_of_an_arm_is_the_sum_over_the_voxels(any_head, three_dimen
     for number, line in enumerate(lines[:6]):
         place = number % 3  # of its partition in the train
         late = (place - 1) * protocol.refocusing_spacing if three_dimensional else 0.0
-        wanted = summed(scanner, line, Role.M0SCAN, late)
+        wanted = summed(scanner, line, Preparation(Role.M0SCAN), late)
         np.testing.assert_allclose(line.data, wanted, atol=1e-5 * scale)
 
 

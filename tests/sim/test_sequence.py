@@ -73,11 +73,11 @@ def test_the_first_slice_is_excited_when_the_delay_is_over(labeling_type):
     protocol = Protocol(matrix=(4, 4, 3), pairs=2, labeling_type=labeling_type, post_labeling_delay=(1.5, 1.7))
     begin = 0.0
     for train in trains(protocol):
-        if train.first and train.role is not Role.M0SCAN:
+        if train.first and train.preparation.role is not Role.M0SCAN:
             begin = protocol.m0_repetition_time + (train.volume - 1) * protocol.repetition_time
             labeled = 0.0 if labeling_type is LabelingType.PASL else 1.8
             delay = 1.5 if train.volume < 3 else 1.7
-            assert train.delay == delay
+            assert protocol.delay(train.volume) == delay
             assert train.time == pytest.approx(begin + labeled + delay + protocol.excitation_time)
 
 

@@ -76,7 +76,7 @@ def test_outside_the_head_there_is_no_value(coarse_brain):
 def test_the_maps_lie_on_the_template_and_beside_them_the_protocol(tmp_path, fine_brain):
     protocol = Protocol(pairs=3)
     files = write_truth(tmp_path / "truth", fine_brain, protocol)
-    names = {"att", "cbf", "expected_cbf", "m0", "pGM", "pWM", "protocol", "seg"}
+    names = {"att", "cbf", "expected_cbf", "m0", "pGM", "pWM", "protocol", "seg", "territory"}
     assert {path.name.split(".")[0] for path in files} == names
     image = nibabel.Nifti1Image.from_filename(tmp_path / "truth/pGM.nii.gz")
     assert nibabel.aff2axcodes(image.affine) == ("L", "P", "S")
