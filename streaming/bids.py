@@ -19,6 +19,7 @@ _BETWEEN = re.compile(r"[\s,;\\]+")
 _TRUE, _FALSE = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
 _COUNTERS = ("set", "repetition", "average", "contrast", "phase", "segment")
 _NUMBERED = {f"user_{n}" for n in range(8)} | {f"flag_{n}" for n in range(1, 65)}
+_VELOCITY_SELECTIVE = ("vs", "velocity")
 _PAIR = frozenset((Role.CONTROL, Role.LABEL))
 _MOST_VOLUMES = 65536
 """The counter ``repetition`` has 16 bits."""
@@ -110,8 +111,29 @@ def choice(value: object, choices: Iterable[str]) -> str:
 
 
 def labeling_type(value: object) -> LabelingType:
-    """Read CASL, PCASL or PASL."""
+    """Read CASL, PCASL or PASL; for velocity-selective labeling, which BIDS has no word for, the reason is said."""
+    if _squeezed(str(value)).startswith(_VELOCITY_SELECTIVE):
+        raise ValueError(
+            f"is {_shown(value)}: velocity-selective labeling is not supported, its maps stay relative; expected one "
+            f"of {', '.join(LabelingType)}"
+        )
     return LabelingType(choice(value, LabelingType))
+
+
+def cut_off(value: object, longest: float) -> tuple[float, ...]:
+    """Read when a bolus is cut off, s after the labeling pulse: one time, or for Q2TIPS the first and the last."""
+    found = times(value, longest)
+    if len(found) > 2 or min(found) == 0 or list(found) != sorted(found):
+        raise ValueError(f"is {_shown(value)}; expected s above 0, one time or the first and the last")
+    return found
+
+
+def angle(value: object) -> float:
+    """Read an angle above 0 and up to 360 degrees."""
+    found = number(value)
+    if not 0 < found <= 360:
+        raise ValueError(f"is {found:g}; expected degrees, above 0, at most 360")
+    return found
 
 
 def context(value: object, notes: list[str]) -> tuple[Role, ...]:

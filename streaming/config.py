@@ -187,8 +187,8 @@ def build(recipe: Recipe, registry: Registry, settings: Mapping[str, Any] | None
 def addressed(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON values
     """Pick the parameters that are meant for one part: ``{"name": {"key": v}}`` and ``{"name.key": v}``.
 
-    >>> addressed("cbf", {"cbf": {"t1_blood": 1.6}, "cbf.partition_coefficient": 0.9, "mask.erosion": 2})
-    {'t1_blood': 1.6, 'partition_coefficient': 0.9}
+    >>> addressed("pair", {"pair": {"subtraction": "complex"}, "pair.allow_incomplete": True, "mask.erosion": 2})
+    {'subtraction': 'complex', 'allow_incomplete': True}
     """
     nested, prefix = settings.get(name), name + "."
     dotted = {key.removeprefix(prefix): value for key, value in settings.items() if key.startswith(prefix)}
@@ -198,8 +198,8 @@ def addressed(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:  # Any:
 def merged(site: Mapping[str, Any], scanner: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON values
     """Put the scanner's parameters over the site's, whichever way either addresses a part.
 
-    >>> merged({"cbf.t1_blood": 1.6, "cbf": {"partition_coefficient": 0.9}}, {"cbf": {"t1_blood": 1.7}})
-    {'cbf': {'partition_coefficient': 0.9, 't1_blood': 1.7}}
+    >>> merged({"m0.floor": 0.1, "m0": {"gain": 2}}, {"m0": {"floor": 0.2}})
+    {'m0': {'gain': 2, 'floor': 0.2}}
     """
     nested = {key: {**addressed(key, site), **value} for key, value in scanner.items() if isinstance(value, dict)}
     kept = {key: value for key, value in site.items() if not any(key.startswith(part + ".") for part in nested)}

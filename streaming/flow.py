@@ -143,7 +143,7 @@ class Volume:
     data: NDArray[np.complex64]
     """Shape ``(z, y, x)``."""
     place: Place
-    """Its geometry is that of the middle of the volume, its time that of the first line."""
+    """Its geometry is that of slice ``n // 2``, the middle of a 3-D volume; its time that of the first line."""
     slice_times: tuple[float, ...] = ()
     """First time stamp of each slice, s, by z; empty in 3-D."""
 

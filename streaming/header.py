@@ -1,13 +1,18 @@
 """The door for headers: ISMRMRD XML, as scanners and converters write it, to a Scan in SI units."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from math import isfinite
 from xml.etree.ElementTree import Element, tostring
 
 from . import bids
 from .errors import HeaderError
-from .labeling import LONGEST_DELAY, read_labeling, read_repetition_time
+from .labeling import read_labeling, read_repetition_time
+from .labeling_faults import contradictions
+from .per_volume import LONGEST_DELAY, miscounted
+from .repetition import from_label_to_label
+from .requirements import missing
 from .scan import Encoding, Limits, Scan, Trapezoid
 from .statements import Statements, plain
 from .xmltree import children, descend, local_name, read_tree, words
@@ -49,17 +54,23 @@ def read_header(text: str, settings: Mapping[str, object] = {}, sidecar: Mapping
             notes.append(f"The header has no {name}; what it would say is taken as unknown.")
     parameters = _read_parameters(root)
     statements = Statements(_read_physics(root, notes) | parameters, settings, sidecar)
-    labeling = read_labeling(statements, _read_milliseconds(root, "TI", notes))
+    limits = encodings[0].limits if encodings else {}
+    inversion_times = _read_milliseconds(root, "TI", notes)
+    labeling = read_labeling(statements, inversion_times, limits)
     repetition_time = read_repetition_time(statements, labeling.context)
     if repetition_time is None:
         notes.append("The header has no usable TR: the repetition time is unknown.")
+    labeling, repetition_time = from_label_to_label(labeling, repetition_time, statements.notes)
+    statements.notes.extend(contradictions(labeling, inversion_times, repetition_time))
+    if different := miscounted(labeling.context, limits):
+        statements.notes.append(different)
     echo_time = statements.ask("EchoTime", partial(bids.one_time, longest=LONGEST_DELAY))
     field_strength = statements.ask("MagneticFieldStrength", bids.positive, "field_strength")
     if field_strength is None:
         notes.append("The header has no usable field strength: T1 of blood cannot be chosen by it.")
     for key in statements.unasked():
         statements.notes.append(f"The config's override has the key '{key}', which is not understood and not used.")
-    return Scan(
+    scan = Scan(
         encodings=encodings,
         labeling=labeling,
         repetition_time=repetition_time,
@@ -77,9 +88,13 @@ def read_header(text: str, settings: Mapping[str, object] = {}, sidecar: Mapping
             for part in children(measurement, "measurementDependency")
         },
         parameters=parameters,
-        notes=(*notes, *statements.notes),
         text=text,
     )
+    if labeling.stated and (lacking := missing(scan)):
+        statements.notes.append(
+            f"For absolute CBF these are missing: {', '.join(lacking)}. Without them the maps stay relative."
+        )
+    return replace(scan, notes=(*notes, *statements.notes))
 
 
 def _find_header(root: Element) -> Element:
@@ -246,6 +261,9 @@ def _read_physics(root: Element, notes: list[str]) -> dict[str, str]:
         physics["RepetitionTimePreparation"] = str(repetition[0])
     if echo := _read_milliseconds(root, "TE", notes):
         physics["EchoTime"] = str(echo[0])
+    angle = _number(words(root, "sequenceParameters", "flipAngle_deg"))
+    if angle is not None and 0 < angle <= 360:
+        physics["FlipAngle"] = str(angle)
     resonance = _number(words(root, "experimentalConditions", "H1resonanceFrequency_Hz")) or 0.0
     if strength := words(root, "acquisitionSystemInformation", "systemFieldStrength_T"):
         physics["MagneticFieldStrength"] = strength

@@ -1,40 +1,49 @@
 """How the scan labels blood: from the header, the site's settings and a BIDS sidecar to one Labeling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from . import bids
-from .scan import CounterRule, Labeling, LabelingType, Role, Source
+from .per_volume import LONGEST_DELAY, Series
+from .scan import CounterRule, Labeling, LabelingType, Limits, Role, Source
 from .statements import Statements
+from .suppression import read_suppression
+from .time_encoding import is_time_encoded, read_time_encoding
 
-LONGEST_DELAY = 15.0
-"""Labeling, delays and slice times beyond this many s are taken for ms that nobody converted."""
 LONGEST_REPETITION = 100.0
-"""The same for repetition times, s."""
+"""Repetition times beyond this many s are taken for ms that nobody converted."""
 INVERSION_SWITCH = "PostLabelingDelayFromInversionTime"
 """The site's word that on its scanner TI is labeling duration + delay."""
 
 _delays = partial(bids.times, longest=LONGEST_DELAY)
 
 
-def read_labeling(statements: Statements, inversion_times: Sequence[float] = ()) -> Labeling:
+def read_labeling(
+    statements: Statements, inversion_times: Sequence[float] = (), limits: Mapping[str, Limits] = {}
+) -> Labeling:
     """Gather what is said about the labeling of blood, key by key, and who said it.
 
-    Notes are left with the statements. ``inversion_times`` are the header's ``sequenceParameters.TI``, s. PASL takes
-    them for its delay where that is missing (BIDS: both run from the labeling pulse to the excitation). (P)CASL takes
+    Notes are left with the statements. ``limits`` are those of the encoding counters, which tell how many volumes come
+    where no context does. ``inversion_times`` are the header's ``sequenceParameters.TI``, s. PASL takes them for its
+    delay where that is missing (BIDS: both run from the labeling pulse to the excitation). (P)CASL takes
     TI - LabelingDuration only if the site says ``PostLabelingDelayFromInversionTime``: scanners disagree on what they
     call TI there.
     """
     ask = statements.ask
     context, rule = _read_roles(statements)
-    per_volume = partial(_read_per_volume, volumes=len(context))
+    series = Series.of(context, rule, limits)
     kind = ask("ArterialSpinLabelingType", bids.labeling_type)
-    duration = ask("LabelingDuration", per_volume) or ()
-    delay = ask("PostLabelingDelay", per_volume) or ()
+    duration = ask("LabelingDuration", partial(series.durations, pulsed=kind is LabelingType.PASL)) or ()
+    delay = ask("PostLabelingDelay", series.delays) or ()
     switched = ask(INVERSION_SWITCH, bids.claim) or False
     statements.forget("post_labeling_delay_from_inversion_time")
     if not delay:
-        delay = _delay_from_inversion(statements, kind, duration, inversion_times, context, switched)
+        delay = _delay_from_inversion(statements, kind, duration, inversion_times, series, switched)
+    time_encoding = read_time_encoding(statements, kind, context, delay, duration)
+    if time_encoding is None and is_time_encoded(statements):
+        delay = ()  # no image shows blood of one delay
+        statements.forget("post_labeling_delay")
+    suppressed, pulses, pulse_times = read_suppression(statements)
     labeling = Labeling(
         arterial_spin_labeling_type=kind,
         context=context,
@@ -45,18 +54,22 @@ def read_labeling(statements: Statements, inversion_times: Sequence[float] = ())
         bolus_cut_off_technique=ask(
             "BolusCutOffTechnique", partial(bids.choice, choices=("QUIPSS", "QUIPSSII", "Q2TIPS"))
         ),
-        bolus_cut_off_delay_time=ask("BolusCutOffDelayTime", _delays) or (),
+        bolus_cut_off_delay_time=ask("BolusCutOffDelayTime", partial(bids.cut_off, longest=LONGEST_DELAY)) or (),
         m0_type=ask("M0Type", partial(bids.choice, choices=("Separate", "Included", "Estimate", "Absent"))),
         m0_estimate=ask("M0Estimate", bids.positive),
         m0_repetition_time=_read_m0_repetition(statements, context),
         labeling_efficiency=ask("LabelingEfficiency", bids.fraction),
-        background_suppression=ask("BackgroundSuppression", bids.claim),
-        background_suppression_number_pulses=ask("BackgroundSuppressionNumberPulses", bids.whole),
+        background_suppression=suppressed,
+        background_suppression_number_pulses=pulses,
+        background_suppression_pulse_time=pulse_times,
+        time_encoding=time_encoding,
+        look_locker=ask("LookLocker", bids.claim),
+        flip_angle=ask("FlipAngle", bids.angle),
+        vascular_crushing=ask("VascularCrushing", bids.claim),
         slice_timing=_read_slice_timing(statements),
         mr_acquisition_type=ask("MRAcquisitionType", partial(bids.choice, choices=("2D", "3D"))),
         sources=statements.sources,
     )
-    _say_what_is_missing(labeling, statements.notes)
     return labeling
 
 
@@ -81,17 +94,25 @@ def _read_m0_repetition(statements: Statements, context: Sequence[Role]) -> floa
         if Role.M0SCAN not in context or len(bids.entries(said)) != len(context) or len(context) == 1:
             continue
         try:
-            found = _read_repetition_of(said, (Role.M0SCAN,), context)
+            found = bids.times(said, LONGEST_REPETITION)[context.index(Role.M0SCAN)]
         except ValueError:
             continue  # read_repetition_time reads the same list, and notes what is wrong with it
-        statements.sources["m0_repetition_time"] = source
-        return found
+        if found > 0:
+            statements.sources["m0_repetition_time"] = source
+            return found
+        statements.notes.append(
+            f"RepetitionTimePreparation in the {source} is 0 for the m0scan; expected s, above 0. It is not used."
+        )
     return None
 
 
 def _read_repetition_of(value: object, roles: Sequence[Role], context: Sequence[Role]) -> float:
     found = bids.times(value, LONGEST_REPETITION)
-    if len(found) > 1:
+    if len(set(found)) > 1:
+        if not context:
+            raise ValueError(
+                f"has {len(found)} values, and without aslcontext nothing says which volume each belongs to"
+            )
         if len(found) != len(context):
             raise ValueError(f"has {len(found)} values for {len(context)} volumes of aslcontext")
         found = tuple(time for time, role in zip(found, context, strict=True) if role in roles)
@@ -108,18 +129,12 @@ def _read_roles(statements: Statements) -> tuple[tuple[Role, ...], CounterRule |
         statements.notes.append("The config's rule tells control from label; the aslcontext below it is not used.")
         statements.forget("context")
         return (), rule
+    if not context and rule is None and not is_time_encoded(statements):
+        statements.notes.append(
+            "Nothing says which volumes are control and label: they are taken to alternate, and the sign of their "
+            "difference decides which is which."
+        )
     return context, rule
-
-
-def _read_per_volume(value: object, volumes: int) -> tuple[float, ...]:
-    found = _delays(value)
-    if len(set(found)) == 1 and len(found) != volumes:
-        return found[:1]
-    if len(found) > 1 and volumes == 0:
-        raise ValueError(f"has {len(found)} values, and without aslcontext nothing says which volume each belongs to")
-    if len(found) not in (1, volumes):
-        raise ValueError(f"has {len(found)} values for {volumes} volumes of aslcontext; expected 1 or {volumes}")
-    return found
 
 
 def _read_slice_timing(statements: Statements) -> tuple[float, ...]:
@@ -139,14 +154,14 @@ def _delay_from_inversion(
     kind: LabelingType | None,
     duration: tuple[float, ...],
     inversion_times: Sequence[float],
-    context: Sequence[Role],
+    series: Series,
     switched: bool,
 ) -> tuple[float, ...]:
     if kind is None or not any(inversion_times):
         return ()
     listed = ", ".join(f"{time:g}" for time in inversion_times)
     try:
-        inversion = _read_per_volume(list(inversion_times), len(context))
+        inversion = series.delays(list(inversion_times))
     except ValueError as error:
         statements.notes.append(f"TI in the header {error}. It is not used.")
         return ()
@@ -165,27 +180,3 @@ def _delay_from_inversion(
     statements.notes.append(f"PostLabelingDelay is missing; {how}, {listed} s.")
     statements.sources["post_labeling_delay"] = Source.HEADER
     return delay
-
-
-def _say_what_is_missing(labeling: Labeling, notes: list[str]) -> None:
-    if not labeling.context and labeling.rule is None:
-        notes.append(
-            "Nothing says which volumes are control and label: they are taken to alternate, and the sign of their "
-            "difference decides which is which."
-        )
-    if not labeling.stated:
-        return
-    missing = []
-    if labeling.arterial_spin_labeling_type is None:
-        missing.append("ArterialSpinLabelingType")
-    if not labeling.post_labeling_delay:
-        missing.append("PostLabelingDelay")
-    if labeling.arterial_spin_labeling_type is LabelingType.PASL:
-        if not labeling.bolus_cut_off_flag:
-            missing.append("BolusCutOffFlag (true)")
-        if not labeling.bolus_cut_off_delay_time:
-            missing.append("BolusCutOffDelayTime")
-    elif not labeling.labeling_duration:
-        missing.append("LabelingDuration")
-    if missing:
-        notes.append(f"For absolute CBF these are missing: {', '.join(missing)}. Without them the map stays relative.")

@@ -30,6 +30,14 @@ class Measure(StrEnum):
     """Mean change of the frequency since the first volume, Hz."""
     PHASE_OFFSET = "phase_offset"
     """Constant phase of a volume against the reference volume, rad."""
+    GRAY_MATTER_CBF = "gray_matter_cbf"
+    """Flow of gray matter in the whole brain, mL/100 g/min."""
+    GRAY_MATTER_CBF_STDERR = "gray_matter_cbf_stderr"
+    """Its standard error."""
+    WHITE_MATTER_CBF = "white_matter_cbf"
+    """Flow of white matter in the whole brain, mL/100 g/min."""
+    WHITE_MATTER_CBF_STDERR = "white_matter_cbf_stderr"
+    """Its standard error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class M0:
     """Shape ``(z, y, x)``, in units of the images; 0 where there is no tissue."""
     constants: Mapping[str, Constant]
     """What it was made of, and what was done to it."""
+    anew: bool = True
+    """Whether maps that are out already are worth computing again: not for a mean control that has grown by one."""
 
 
 class MapName(StrEnum):

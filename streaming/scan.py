@@ -3,6 +3,7 @@
 Everything is immutable and in SI units. Where the header says nothing there is ``None``, never a guess.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -198,8 +199,9 @@ class Labeling:
 
     @property
     def stated(self) -> bool:
-        """Whether anything says that this is an ASL scan."""
-        return bool(self.context or self.rule or self.arterial_spin_labeling_type)
+        """Whether anything says that this is an ASL scan; also a delay does, of whatever kind of labeling."""
+        named = self.context or self.rule or self.arterial_spin_labeling_type or self.time_encoding
+        return bool(named or self.post_labeling_delay or self.labeling_duration)
 
     def bolus(self, volume: int) -> Bolus | None:
         """Tell when the blood was labeled that a volume shows; None where the header gives it no delay."""
@@ -213,7 +215,9 @@ class Labeling:
         """All different boluses of the control and label volumes, by delay, then by duration."""
         if self.time_encoding is not None:
             return tuple(sorted(self.time_encoding.boluses))
-        roles = self.context or (Role.CONTROL,)
+        listed = max(1, len(self.post_labeling_delay), len(self.labeling_duration))
+        ahead = self.rule.leading_dummies + self.rule.leading_m0scan if self.rule and listed > 1 else 0
+        roles = self.context or (Role.NOT_APPLICABLE,) * ahead + (Role.CONTROL,) * (listed - ahead)
         shown = (Role.CONTROL, Role.LABEL, Role.DELTAM)
         found = {self.bolus(number) for number, role in enumerate(roles) if role in shown}
         return tuple(sorted(bolus for bolus in found if bolus is not None))
@@ -230,33 +234,40 @@ class Labeling:
             count = volume - (self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0)
         return divmod(count, self.time_encoding.images) if count >= 0 else None
 
+    @property
+    def pairs(self) -> tuple[int | None, ...]:
+        """The pair of each volume of ``context``, from 0; None for what is in none.
+
+        Each volume goes with the earliest one of the other role and the same bolus that still waits.
+        """
+        found: list[int | None] = []
+        count = 0
+        waiting: dict[Bolus | None, deque[tuple[Role, int]]] = {}
+        for number, role in enumerate(self.context):
+            pair = None
+            alike = waiting.setdefault(self.bolus(number), deque())
+            if role not in (Role.CONTROL, Role.LABEL):
+                pass
+            elif alike and alike[0][0] is not role:
+                pair = alike.popleft()[1]
+            else:
+                pair, count = count, count + 1
+                alike.append((role, pair))
+            found.append(pair)
+        return tuple(found)
+
     def pair_of(self, volume: int) -> int | None:
         """Tell which pair, or cycle of a time-encoded scan, a volume belongs to, from 0; None for what is in neither.
 
-        In ``context`` each volume goes with the earliest one of the other role and the same bolus that still waits;
-        otherwise neighbors make a pair.
+        In ``context`` volumes pair as ``pairs`` says; otherwise neighbors make a pair.
         """
         if self.time_encoding is not None:
             encoding = self.encoding_of(volume)
             return None if encoding is None else encoding[0]
-        if not self.context:
-            first = self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0
-            return (volume - first) // 2 if self.stated and volume >= first else None
-        pairs = 0
-        waiting: dict[Bolus | None, list[tuple[Role, int]]] = {}
-        for number, role in enumerate(self.context[: volume + 1]):
-            pair = None
-            alike = waiting.setdefault(self.bolus(number), [])
-            if role not in (Role.CONTROL, Role.LABEL):
-                pass
-            elif alike and alike[0][0] is not role:
-                pair = alike.pop(0)[1]
-            else:
-                pair, pairs = pairs, pairs + 1
-                alike.append((role, pair))
-            if number == volume:
-                return pair
-        return None
+        if self.context:
+            return self.pairs[volume] if 0 <= volume < len(self.context) else None
+        first = self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0
+        return (volume - first) // 2 if self.stated and volume >= first else None
 
 
 def _of_volume(values: tuple[float, ...], volume: int) -> float | None:

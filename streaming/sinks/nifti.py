@@ -1,7 +1,6 @@
 """NIfTI files with BIDS names: the newest maps, where a site's own tools pick them up after the scan or during it.
 
-Names as in ASLPrep (``_cbf``, ``_att``) and BIDS (``_m0scan``, ``_asl``, ``_mask``), each with a sidecar that tells
-units, pairs and constants.
+Each has a sidecar that tells its unit, how it was acquired and computed, and all constants with their source.
 """
 
 import json
@@ -21,26 +20,12 @@ from ..errors import ConfigError, DataError
 from ..messages import Image
 from ..readouts import Geometry
 from .affine import affine, stacked, voxel_size
+from .bids_names import DESCRIPTIONS, NAMES, UNKNOWN_TO_BIDS
 
-NAMES = {
-    "cbf": "cbf",
-    "cbf_stderr": "desc-stderr_cbf",
-    "att": "att",
-    "att_stderr": "desc-stderr_att",
-    "m0scan": "m0scan",
-    "control": "desc-control_asl",
-    "label": "desc-label_asl",
-    "deltam": "desc-deltam_asl",
-    "deltam_stderr": "desc-deltamStderr_asl",
-    "mask": "desc-brain_mask",
-    "gfactor": "desc-gfactor_map",
-}
-"""What follows the subject in the name of a map's file, by ``aslive_map``."""
 _SCANNER = 1
 """NIfTI code: the coordinates are the scanner's."""
-_WHOLE_HEAD = frozenset(("m0scan", "control", "label"))
+_WHOLE_HEAD = frozenset(("image", "m0scan", "control", "label", "deltam", "deltam_stderr"))
 """Images that show all that was measured; BIDS wants to know."""
-_UNKNOWN_TO_BIDS = ("*_cbf.*", "*_att.*", "*_desc-*_asl.*", "*_desc-brain_mask.*", "*_desc-gfactor_map.*")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -137,7 +122,7 @@ class BidsFolder:
             "GeneratedBy": [{"Name": "aslive", "Version": version("aslive")}],
         }
         _write_json(self.folder / "dataset_description.json", description)
-        (self.folder / ".bidsignore").write_text("".join(f"{pattern}\n" for pattern in _UNKNOWN_TO_BIDS))
+        (self.folder / ".bidsignore").write_text("".join(f"{pattern}\n" for pattern in UNKNOWN_TO_BIDS))
 
 
 def _name(image: Image, attributes: dict[str, list[str]]) -> str:
@@ -151,15 +136,22 @@ def _part(image: Image, attributes: dict[str, list[str]]) -> Part:
     data = np.abs(image.data) if np.iscomplexobj(image.data) else image.data
     slope, intercept = (_number(texts.get(name)) for name in ("RescaleSlope", "RescaleIntercept"))
     scaled = data.astype(np.float32) * np.float32(1 if slope is None else slope) + np.float32(intercept or 0)
-    facts = {
+    name = texts.get("aslive_map", "")
+    acquired = _json(texts.get("aslive_acquisition"))
+    facts: dict[str, Any] = {  # Any: what JSON can hold
+        "Description": DESCRIPTIONS.get(name),
         "Units": texts.get("units"),
         "Pairs": _json(texts.get("aslive_pairs")),
         "MissingLines": _json(texts.get("aslive_missing_lines")),
+        "Equation": texts.get("aslive_equation"),
         "Constants": _json(texts.get("aslive_constants")),
         "SeriesNumber": int(image.fields["image_series_index"]),
         "ImageComments": texts.get("ImageComments"),
-        "SkullStripped": False if texts.get("aslive_map") in _WHOLE_HEAD else None,
+        "SkullStripped": False if name in _WHOLE_HEAD else None,
+        "Type": "Brain" if name == "mask" else None,
     }
+    if isinstance(acquired, dict):
+        facts = acquired | facts
     return Part(scaled, _geometry(image), {name: fact for name, fact in facts.items() if fact is not None})
 
 

@@ -1,6 +1,6 @@
 """What goes back to the scanner: maps as MRD images, notices as lines of text.
 
-Image header and attributes as in the MRD standard; ``aslive_map``, ``aslive_pairs`` and ``aslive_constants`` are ours.
+Image header and attributes as in the MRD standard; those that begin with ``aslive_`` are ours.
 """
 
 import json
@@ -19,14 +19,15 @@ from ..messages import Image, Message, Text
 from ..notices import Level, Notice, Progress
 from ..perfusion import Map, MapName
 from ..scan import Scan
+from .acquisition import acquisition
+from .integers import step, window
 
 SERIES = {name: number for number, name in enumerate(MapName, start=1)}
 """``image_series_index`` of each map."""
 
-_SIGNED = frozenset((MapName.DELTAM, MapName.DELTAM_STDERR, MapName.CBF, MapName.CBF_STDERR))
+_IMAGES = frozenset((MapName.IMAGE, MapName.M0SCAN, MapName.CONTROL, MapName.LABEL, MapName.MASK, MapName.GFACTOR))
+"""Pictures and factors; every other map is a quantity, and may be negative where there is only noise."""
 _TICK = 2.5e-3
-_SCALED_MAXIMUM = 4095
-_FLOW_STEP = 0.1
 _INT16 = np.iinfo(np.int16)
 _FIRE = {Level.INFO: "DBG", Level.WARNING: "WRN", Level.ERROR: "ERR"}
 
@@ -57,6 +58,9 @@ class Reply:
         MapName.DELTAM,
         MapName.CBF,
         MapName.CBF_STDERR,
+        MapName.ATT,
+        MapName.ATT_STDERR,
+        MapName.ABV,
         MapName.GFACTOR,
     )
     """Which maps are sent."""
@@ -97,15 +101,13 @@ class Reply:
 
     def _images(self, result: Map) -> Iterator[Image]:
         data = np.ascontiguousarray(result.data, np.float32)
-        attributes = _attributes(result)
+        attributes = _attributes(result, self._scan)
         pixels: NDArray[np.generic] = data
         if self.pixel_format is PixelFormat.INT16:
-            slope = _slope(result.name, data)
+            slope = step(result.name, data)
             steps = np.rint(np.nan_to_num(data, posinf=0, neginf=0) / np.float64(slope))
             pixels = np.clip(steps, _INT16.min, _INT16.max).astype(np.int16)
-            attributes |= {"RescaleSlope": f"{slope:.9g}", "RescaleIntercept": "0"} | _window(
-                result.name, slope, pixels
-            )
+            attributes |= {"RescaleSlope": f"{slope:.9g}", "RescaleIntercept": "0"} | window(result.name, slope, pixels)
         text = write_attributes(attributes)
         header = self._header(result, data.shape)
         parts = range(data.shape[0]) if self.slices else (None,)
@@ -129,7 +131,7 @@ class Reply:
         for name in ("average", "contrast", "phase", "repetition", "set"):
             header[name] = getattr(place.counters, name)
         header["acquisition_time_stamp"] = round(place.time / _TICK) % (1 << 32)
-        header["image_type"] = ImageType.REAL if result.name in _SIGNED else ImageType.MAGNITUDE
+        header["image_type"] = ImageType.MAGNITUDE if result.name in _IMAGES else ImageType.REAL
         header["image_series_index"] = SERIES[result.name]
         return header
 
@@ -156,9 +158,9 @@ class Reply:
         return (x, y, z if self._scan.three_dimensional else z * shape[0])
 
 
-def _attributes(result: Map) -> dict[str, str | list[str]]:
+def _attributes(result: Map, scan: Scan) -> dict[str, str | list[str]]:
     attributes: dict[str, str | list[str]] = {
-        "DataRole": "Quantitative" if result.name in _SIGNED else "Image",
+        "DataRole": "Image" if result.name in _IMAGES else "Quantitative",
         "aslive_map": str(result.name),
         "aslive_pairs": str(result.pairs),
         "aslive_volume": str(result.place.volume),
@@ -175,22 +177,8 @@ def _attributes(result: Map) -> dict[str, str | list[str]]:
         attributes["aslive_constants"] = json.dumps(
             {name: {"value": c.value, "unit": c.unit, "source": str(c.source)} for name, c in result.constants.items()}
         )
+    if result.equation:
+        attributes["aslive_equation"] = result.equation
+    if known := acquisition(scan, result.name, result.place):
+        attributes["aslive_acquisition"] = json.dumps(known)
     return attributes
-
-
-def _slope(name: MapName, data: NDArray[np.float32]) -> float:
-    """Choose the unit of the integers: for flow 0.1 mL/100 g/min, so that no wild voxel coarsens a map; else by range.
-
-    Flow beyond 3276.7 mL/100 g/min, which no tissue has, is cut to that.
-    """
-    if name in (MapName.CBF, MapName.CBF_STDERR):
-        return _FLOW_STEP
-    finite = np.abs(data[np.isfinite(data)])
-    largest = float(finite.max()) if finite.size else 0.0
-    return largest / _SCALED_MAXIMUM if largest else 1.0
-
-
-def _window(name: MapName, slope: float, pixels: NDArray[np.generic]) -> dict[str, str | list[str]]:
-    """Give the display window in stored units, as whole numbers."""
-    width = round(100 / slope) if name in (MapName.CBF, MapName.CBF_STDERR) else int(np.max(pixels, initial=1))
-    return {"WindowCenter": str(width // 2), "WindowWidth": str(max(1, width))}

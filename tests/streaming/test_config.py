@@ -227,9 +227,9 @@ def test_an_entry_that_names_no_gadget_is_refused(entry):
 
 
 def test_the_parameters_of_fire_are_the_inner_object():
-    assert read_settings('{"version": "1.0", "parameters": {"config": "asl", "cbf.t1_blood": 1.6}}') == {
+    assert read_settings('{"version": "1.0", "parameters": {"config": "asl", "physiology.t1_blood": 1.6}}') == {
         "config": "asl",
-        "cbf.t1_blood": 1.6,
+        "physiology.t1_blood": 1.6,
     }
 
 

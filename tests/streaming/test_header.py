@@ -195,6 +195,86 @@ def test_repeated_parameters_become_a_list():
     assert read_header(HEADER.replace(once, several)).labeling.post_labeling_delay == (0.0, 1.5, 1.5)
 
 
+def said_about(**keys: object) -> str:
+    """Give what is noted on a header whose keys are overridden."""
+    return " ".join(read_header(HEADER, {"override": keys}).notes)
+
+
+def test_a_complete_header_lacks_nothing_for_absolute_flow():
+    assert "missing:" not in said_about()
+    assert "does not fit" not in said_about()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        (">pcasl<", ">VSASL<", "ArterialSpinLabelingType"),
+        ("<name>PostLabelingDelay</name><value>1.8", "<name>PostLabelingDelay</name><value>1800", "PostLabelingDelay"),
+        ("<name>LabelingDuration</name><value>1.8", "<name>LabelingDuration</name><value>0", "LabelingDuration"),
+        (">pcasl<", ">PASL<", "BolusCutOff"),
+        (
+            "<name>PostLabelingDelay</name><value>1.8",
+            "<name>PostLabelingDelay</name><value>3.6",
+            "fit into RepetitionTime",
+        ),
+        (
+            "<name>PostLabelingDelay</name>",
+            "<name>LookLocker</name><value>true</value></userParameterDouble>"
+            "<userParameterDouble><name>PostLabelingDelay</name>",
+            "FlipAngle",
+        ),
+    ],
+)
+def test_what_absolute_flow_lacks_is_said_before_the_scan(old: str, new: str, name: str):
+    assert old in HEADER
+    scan = read_header(HEADER.replace(old, new))
+    (note,) = [note for note in scan.notes if "missing:" in note]
+    assert name in note
+    assert note.endswith("stay relative.")
+    assert scan.labeling.stated
+
+
+def test_labeling_and_delay_that_do_not_fit_into_the_repetition_time_are_explained_once():
+    assert said_about(PostLabelingDelay=3.6).count("END of labeling") == 1
+    assert "it should be 1.8 s" in said_about(PostLabelingDelay=3.6)
+
+
+def test_a_repetition_time_that_is_shorter_than_the_delay_alone_is_not_used_and_flow_stays_absolute():
+    scan = read_header(HEADER.replace("<TR>4100</TR><TR>5000</TR>", "<TR>15</TR>"))
+    assert scan.repetition_time is None
+    (note,) = [note for note in scan.notes if "RepetitionTime" in note]
+    assert "0.015 s, shorter than PostLabelingDelay (1.8 s) alone" in note
+    assert not any("missing:" in note for note in scan.notes)
+
+
+def test_a_repetition_time_of_zero_is_unknown_and_noted():
+    scan = read_header(HEADER.replace("<TR>4100</TR><TR>5000</TR>", "<TR>0</TR>"))
+    assert scan.repetition_time is None
+    assert any("no usable TR" in note for note in scan.notes)
+    zero = read_header(HEADER.replace("<TR>4100</TR><TR>5000</TR>", ""), sidecar={"RepetitionTimePreparation": 0})
+    assert zero.repetition_time is None
+    assert any("is 0; expected s, above 0" in note for note in zero.notes)
+
+
+def test_the_flip_angle_has_an_element_of_its_own():
+    scan = read_header(HEADER.replace("<TE>", "<flipAngle_deg>35</flipAngle_deg><TE>"))
+    assert scan.labeling.flip_angle == 35
+    assert scan.labeling.sources["flip_angle"] is Source.HEADER
+    assert read_header(HEADER.replace("<TE>", "<flipAngle_deg>0</flipAngle_deg><TE>")).labeling.flip_angle is None
+
+
+def test_a_context_of_another_length_than_the_scan_is_noted():
+    assert "aslcontext lists 3 volumes, but encodingLimits announce 4 repetitions" in said_about()
+    assert "encodingLimits announce" not in said_about(aslcontext="m0scan,m0scan,control,label")
+
+
+def test_a_list_by_volume_needs_no_context_where_the_counters_count_as_many():
+    bare = HEADER.replace("<name>aslcontext</name>", "<name>series</name>")
+    labeling = read_header(bare, {"override": {"PostLabelingDelay": [0.5, 0.5, 1.0, 1.0]}}).labeling
+    assert labeling.post_labeling_delay == (0.5, 0.5, 1.0, 1.0)
+    assert len(labeling.boluses) == 2
+
+
 def test_a_sidecar_gives_the_repetition_time_a_header_lacks():
     bare = HEADER.replace("<TR>4100</TR><TR>5000</TR>", "")
     scan = read_header(bare, sidecar={"RepetitionTimePreparation": [10.0, 5.0, 5.0]})

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aslive.streaming.labeling import read_labeling
-from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Source
+from aslive.streaming.labeling import read_labeling, read_repetition_time
+from aslive.streaming.labeling_faults import contradictions
+from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Limits, Role, Source
 from aslive.streaming.statements import Statements
 
 SOURCES = ("override", "header", "config", "sidecar")
@@ -81,6 +82,17 @@ def test_a_value_that_cannot_be_right_leaves_its_place_to_the_next():
         ("M0RepetitionTime", "10000"),
         ("MRAcquisitionType", "4D"),
         ("SliceTiming", "0,42,84"),
+        ("LabelingDuration", "0"),
+        ("LabelingDuration", "0,1.8,0"),
+        ("ArterialSpinLabelingType", "velocity selective"),
+        ("BolusCutOffDelayTime", "0"),
+        ("BolusCutOffDelayTime", "1.6,0.7"),
+        ("BolusCutOffDelayTime", "0.7,1.2,1.6"),
+        ("BackgroundSuppressionPulseTime", "1700,2900"),
+        ("LookLocker", "often"),
+        ("FlipAngle", "0"),
+        ("FlipAngle", "400"),
+        ("VascularCrushing", "4 cm/s"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_noted_and_unknown(key: str, value: object):
@@ -103,6 +115,10 @@ def test_everything_in_the_words_of_bids_is_read():
             "LabelingEfficiency": "0.85",
             "BackgroundSuppression": "True",
             "BackgroundSuppressionNumberPulses": "2.0",
+            "BackgroundSuppressionPulseTime": "1.7, 2.9",
+            "LookLocker": "no",
+            "FlipAngle": "90",
+            "VascularCrushing": "true",
             "SliceTiming": "[0, 0.04, 0.08]",
             "MRAcquisitionType": "2d",
         }
@@ -122,6 +138,10 @@ def test_everything_in_the_words_of_bids_is_read():
         labeling_efficiency=0.85,
         background_suppression=True,
         background_suppression_number_pulses=2,
+        background_suppression_pulse_time=(1.7, 2.9),
+        look_locker=False,
+        flip_angle=90.0,
+        vascular_crushing=True,
         slice_timing=(0.0, 0.04, 0.08),
         mr_acquisition_type="2D",
         sources=labeling.sources,
@@ -175,7 +195,6 @@ def test_a_list_of_delays_needs_one_value_for_each_volume():
     labeling, notes = read({**PCASL, "PostLabelingDelay": "0,1.5"})
     assert labeling.post_labeling_delay == ()
     assert any("2 values for 3 volumes" in note for note in notes)
-    assert any("relative" in note for note in notes)
 
 
 def test_a_decimal_comma_is_not_taken_for_two_delays():
@@ -263,10 +282,36 @@ def test_a_sidecars_direction_does_not_turn_the_headers_slice_times():
     assert read(times, {"override": {"SliceEncodingDirection": "k-"}})[0].slice_timing == (0.08, 0.04, 0.0)
 
 
-def test_what_absolute_cbf_lacks_is_said():
-    assert any("BolusCutOffDelayTime" in note for note in read({"ArterialSpinLabelingType": "PASL"})[1])
-    assert any("LabelingDuration" in note for note in read({"ArterialSpinLabelingType": "PCASL"})[1])
-    assert not any("missing" in note for note in read(PCASL)[1])
+def test_a_labeling_duration_of_zero_leaves_its_place_to_the_sidecar():
+    labeling, notes = read({**PCASL, "LabelingDuration": "0"}, sidecar={"LabelingDuration": 1.8})
+    assert labeling.labeling_duration == (1.8,)
+    assert any("no blood would be labeled" in note for note in notes)
+
+
+def test_velocity_selective_labeling_is_relative_and_says_so():
+    labeling, notes = read({**PCASL, "ArterialSpinLabelingType": "VSASL"})
+    assert labeling.arterial_spin_labeling_type is None
+    assert labeling.stated
+    assert any("velocity-selective labeling is not supported" in note for note in notes)
+
+
+def test_a_delay_alone_says_that_this_is_asl():
+    assert read({"PostLabelingDelay": 1.8, "ArterialSpinLabelingType": "VSASL"})[0].stated
+    assert not read({"FlipAngle": 90})[0].stated
+
+
+def test_the_counters_say_which_pair_a_delay_belongs_to_where_there_is_no_context():
+    statements = Statements({**PCASL, "aslcontext": "", "PostLabelingDelay": "0.5,1.0"}, {"rule": {"counter": "set"}})
+    limits = {"repetition": Limits(0, 1, 0), "set": Limits(0, 1, 0)}
+    labeling = read_labeling(statements, limits=limits)
+    assert labeling.post_labeling_delay == (0.5, 0.5, 1.0, 1.0)
+    assert [bolus.post_labeling_delay for bolus in labeling.boluses] == [0.5, 1.0]
+
+
+def test_an_m0scan_without_a_repetition_time_is_noted():
+    labeling, notes = read({**PCASL, "RepetitionTimePreparation": "0,5,5"})
+    assert labeling.m0_repetition_time is None
+    assert any("is 0 for the m0scan" in note for note in notes)
 
 
 JSON = st.recursive(
@@ -274,7 +319,17 @@ JSON = st.recursive(
     lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(max_size=8), inside, max_size=4),
     max_leaves=6,
 )
-WORDS = st.sampled_from((*PCASL, "rule", "override", "SliceTiming", "M0Type", "parameters", "BolusCutOffDelayTime"))
+WORDS = st.sampled_from(
+    (
+        *PCASL,
+        *("rule", "override", "parameters", "SliceTiming", "SliceEncodingDirection", "M0Type", "M0Estimate"),
+        *("M0RepetitionTime", "RepetitionTimePreparation", "BolusCutOffDelayTime", "BolusCutOffFlag"),
+        *("BackgroundSuppression", "BackgroundSuppressionNumberPulses", "BackgroundSuppressionPulseTime"),
+        *("LookLocker", "FlipAngle", "VascularCrushing", "TimeEncodedMatrixType", "TimeEncodedMatrixSize"),
+        *("TimeEncodedMatrix", "TimeEncodedLabelSign", "TimeEncodedLabelingDuration"),
+    )
+)
+TEXTS = st.text(max_size=12) | st.text("0123456789.,;+-e \\[]nainf", max_size=12) | st.just("control,label")
 
 
 @given(*(st.dictionaries(WORDS, JSON, max_size=6) for _ in range(3)))
@@ -282,6 +337,23 @@ def test_no_json_can_break_the_reading(
     header: dict[str, object], settings: dict[str, object], sidecar: dict[str, object]
 ):
     labeling, notes = read(header, settings, sidecar)
+    _see_that_it_is_sound(labeling, notes)
+
+
+@given(st.dictionaries(WORDS, TEXTS, max_size=8), st.integers(0, 5))
+def test_no_text_of_any_key_can_break_the_reading(header: dict[str, str], repetitions: int):
+    statements = Statements(header)
+    labeling = read_labeling(statements, limits={"repetition": Limits(0, repetitions, 0)})
+    repetition_time = read_repetition_time(statements, labeling.context)
+    assert repetition_time is None or repetition_time > 0
+    notes = [*statements.notes, *contradictions(labeling)]
+    if not labeling.context:
+        assert len(labeling.post_labeling_delay) in (0, 1, repetitions + 1)
+    else:
+        _see_that_it_is_sound(labeling, notes)
+
+
+def _see_that_it_is_sound(labeling: Labeling, notes: list[str]) -> None:
     assert all(0 <= time <= 15 for time in (*labeling.post_labeling_delay, *labeling.labeling_duration))
     assert len(labeling.post_labeling_delay) in (0, 1, len(labeling.context))
     assert all(note.endswith(".") for note in notes)

@@ -1,6 +1,9 @@
 """Maps land in NIfTI files where the scanner says they are, under the names that BIDS gives them."""
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel
@@ -11,11 +14,16 @@ from hypothesis import strategies as st
 
 from aslive.streaming.attributes import write_attributes
 from aslive.streaming.errors import ConfigError
+from aslive.streaming.flow import Place
 from aslive.streaming.layouts import IMAGE_HEADER
 from aslive.streaming.messages import Image
-from aslive.streaming.readouts import Geometry
+from aslive.streaming.perfusion import Constant, Map, MapName
+from aslive.streaming.readouts import Counters, Geometry
+from aslive.streaming.scan import Labeling, LabelingType, Role, Scan, Source
 from aslive.streaming.sinks.affine import affine
+from aslive.streaming.sinks.bids_names import DESCRIPTIONS, NAMES
 from aslive.streaming.sinks.nifti import BidsFolder, write_nifti
+from aslive.streaming.sinks.reply import Reply
 
 PERFUSION = Path("sub-aslive/perf")
 TO_RAS = np.diag([-1, -1, 1])
@@ -156,34 +164,117 @@ def test_the_newest_map_is_kept_with_its_facts(tmp_path):
     assert facts["Constants"] == constants
 
 
-def test_every_map_has_its_bids_name(tmp_path):
+def test_every_map_has_a_file_of_its_own(tmp_path):
     folder = BidsFolder(tmp_path)
-    names = "cbf cbf_stderr att att_stderr m0scan control label deltam deltam_stderr mask odd_one".split()
-    for number, name in enumerate(names):
+    for number, name in enumerate((*MapName, "odd_one")):
         folder.add(image(np.full((1, 1, 2, 2), number), {"aslive_map": name}))
     folder.add(image(np.ones((1, 1, 2, 2)), series=12))
     folder.close()
     files = {path.name.removeprefix("sub-aslive_") for path in (tmp_path / PERFUSION).glob("*.nii.gz")}
-    assert files == {
-        f"{name}.nii.gz"
-        for name in (
-            "cbf",
-            "desc-stderr_cbf",
-            "att",
-            "desc-stderr_att",
-            "m0scan",
-            "desc-control_asl",
-            "desc-label_asl",
-            "desc-deltam_asl",
-            "desc-deltamStderr_asl",
-            "desc-brain_mask",
-            "desc-oddone_asl",
-            "desc-series12_asl",
-        )
-    }
+    named = {f"{NAMES[name]}.nii.gz" for name in MapName}
+    assert files == {*named, "desc-oddone_asl.nii.gz", "desc-series12_asl.nii.gz"}
+    assert len(named) == len(MapName)
+    for number, name in enumerate(MapName):
+        assert np.all(pixels(tmp_path, NAMES[name]) == number)
+        assert sidecar(tmp_path, NAMES[name])["Description"] == DESCRIPTIONS[name]
     assert json.loads((tmp_path / "dataset_description.json").read_text())["DatasetType"] == "derivative"
     assert sidecar(tmp_path, "m0scan")["SkullStripped"] is False
+    assert sidecar(tmp_path, "desc-brain_mask")["Type"] == "Brain"
     assert "*_cbf.*" in (tmp_path / ".bidsignore").read_text()
+
+
+# ASLPrep's derivatives: PennLINC/aslprep, docs/outputs.rst and aslprep/data/aslprep_bids_config.json.
+_ASLPREP = re.compile(r"(desc-[a-zA-Z0-9]+_)?(asl|m0scan|cbf|att|abat|abv|mask)")
+_OURS = {"M0map", "desc-delay_map", "desc-gfactor_map"}  # for which ASLPrep has no file
+
+
+@pytest.mark.parametrize("name", MapName)
+def test_the_names_follow_the_pattern_of_aslprep(name):
+    assert _ASLPREP.fullmatch(NAMES[name]) or NAMES[name] in _OURS
+
+
+@pytest.mark.parametrize("name", ["cbf", "att", "abv", "abat", "m0scan", "mask"])
+def test_the_plain_suffix_is_the_map_itself(name):
+    """A tool that asks for a suffix without a description gets the estimate, not its error."""
+    bare = [map_name for map_name, file in NAMES.items() if file.removeprefix("desc-brain_") == name]
+    assert bare == [name]
+
+
+def reply_to(scan: Scan, *names: MapName) -> list[Image]:
+    """Give maps as a scan sends them."""
+    sink = Reply(maps=names)
+    sink.start(scan)
+    geometry = Geometry(field_of_view=(0.2, 0.2, 0.1))
+    return [
+        message
+        for number, name in enumerate(names)
+        for message in sink.messages(
+            Map(
+                name,
+                np.ones((3, 4, 4), np.float32),
+                Place(number, Counters(), 0.0, geometry, Role.CONTROL, number=1),
+                "s",
+                2,
+                {"t1_blood": Constant(1.65, "s", Source.DEFAULT)},
+                "Buxton et al., MRM 40:383 (1998)",
+            )
+        )
+        if isinstance(message, Image)
+    ]
+
+
+SCAN = Scan(
+    labeling=Labeling(
+        LabelingType.PCASL,
+        (Role.M0SCAN, *(Role.CONTROL, Role.LABEL) * 2),
+        labeling_duration=(1.8,),
+        post_labeling_delay=(0.0, 1.0, 1.0, 2.0, 2.0),
+        m0_type="Included",
+        background_suppression=False,
+        vascular_crushing=False,
+        mr_acquisition_type="3D",
+    ),
+    repetition_time=5.0,
+    echo_time=0.012,
+    field_strength=3.0,
+)
+
+
+def test_the_sidecar_tells_how_a_map_was_acquired_and_computed(tmp_path):
+    folder = BidsFolder(tmp_path)
+    for sent in reply_to(SCAN, MapName.ATT, MapName.CONTROL):
+        folder.add(sent)
+    folder.close()
+    facts = sidecar(tmp_path, "att")
+    assert (facts["Units"], facts["Pairs"]) == ("s", 2)
+    assert facts["Equation"] == "Buxton et al., MRM 40:383 (1998)"
+    assert facts["Constants"]["t1_blood"] == {"value": 1.65, "unit": "s", "source": "default"}
+    assert facts["ArterialSpinLabelingType"] == "PCASL"
+    assert (facts["PostLabelingDelay"], facts["LabelingDuration"]) == ([1.0, 2.0], 1.8)
+    assert (facts["MagneticFieldStrength"], facts["M0Type"], facts["BackgroundSuppression"]) == (3.0, "Included", False)
+    assert sidecar(tmp_path, "desc-control_asl")["PostLabelingDelay"] == 1.0
+    assert "LabelingEfficiency" not in facts
+
+
+def test_what_others_call_an_acquisition_cannot_hide_ours(tmp_path):
+    folder = BidsFolder(tmp_path)
+    for number, said in enumerate(('{"Units": "ms", "Note": 1}', "[1]", "no JSON")):
+        folder.add(
+            image(np.ones((1, 1, 2, 2)), {"aslive_map": f"own{number}", "units": "s", "aslive_acquisition": said})
+        )
+    folder.close()
+    assert [sidecar(tmp_path, f"desc-own{number}_asl")["Units"] for number in range(3)] == ["s"] * 3
+
+
+@pytest.mark.skipif(shutil.which("bids-validator-deno") is None, reason="bids-validator-deno is not installed")
+def test_the_bids_validator_finds_no_fault(tmp_path):
+    folder = BidsFolder(tmp_path)
+    for sent in reply_to(SCAN, *MapName):
+        folder.add(sent)
+    folder.close()
+    command = ("bids-validator-deno", str(tmp_path), "--format", "json", "--ignoreWarnings")
+    said = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+    assert [issue for issue in said["issues"]["issues"] if issue["severity"] == "error"] == []
 
 
 def test_a_flush_writes_only_what_is_new(tmp_path):

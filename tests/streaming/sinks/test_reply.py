@@ -31,8 +31,12 @@ GEOMETRY = Geometry(
     field_of_view=(0.24, 0.2, 0.05),
 )
 PLACE = Place(5, Counters(contrast=1, phase=2, repetition=3, set=4, average=6), 10.0, GEOMETRY, missing=2)
-FLOWS = (MapName.CBF, MapName.CBF_STDERR)
-SIGNED = (*FLOWS, MapName.DELTAM, MapName.DELTAM_STDERR)
+FLOWS = [name for name in MapName if name.startswith("cbf")]
+TIMES = [name for name in MapName if name.startswith(("att", "abat", "delay"))]
+SHARES = [name for name in MapName if name.startswith("abv")]
+FIXED = (*FLOWS, *TIMES, *SHARES)
+PICTURES = (MapName.IMAGE, MapName.M0SCAN, MapName.CONTROL, MapName.LABEL, MapName.MASK, MapName.GFACTOR)
+QUANTITIES = [name for name in MapName if name not in PICTURES]
 INT16: dict[str, Any] = {"pixel_format": PixelFormat.INT16}  # Any: of Reply
 
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))
@@ -73,7 +77,7 @@ def test_floats_go_out_as_they_are(data, name):
     assert (image.fields["data_type"], image.fields["channels"]) == (5, 1)
 
 
-@given(numbers, st.sampled_from([name for name in MapName if name not in FLOWS]))
+@given(numbers, st.sampled_from([name for name in MapName if name not in FIXED]))
 def test_scaled_pixels_mean_the_same_to_half_a_step(data, name):
     (image,) = images(reply(**INT16), result(data, name))
     attributes = meta(image)
@@ -101,7 +105,27 @@ def test_flow_beyond_the_integers_is_cut_and_coarsens_no_other_voxel():
     assert image.data.tolist() == [[[[-32768, 600, 32767]]]]
 
 
-@given(numbers, st.sampled_from(SIGNED))
+seconds = arrays(np.float32, shapes, elements=st.floats(-32, 32, width=32))
+shares = arrays(np.float32, shapes, elements=st.floats(-3, 3, width=32))
+
+
+@given(seconds, st.sampled_from(TIMES))
+def test_times_have_steps_of_a_millisecond(data, name):
+    (image,) = images(reply(**INT16), result(data, name))
+    attributes = meta(image)
+    assert float(attributes["RescaleSlope"]) == 1e-3
+    assert (attributes["WindowCenter"], attributes["WindowWidth"]) == ("1500", "3000")
+    assert np.all(np.abs(image.data[0] * 1e-3 - data) <= 0.5e-3 + 1e-5)
+
+
+@given(shares, st.sampled_from(SHARES))
+def test_shares_have_steps_of_a_ten_thousandth(data, name):
+    (image,) = images(reply(**INT16), result(data, name))
+    assert float(meta(image)["RescaleSlope"]) == 1e-4
+    assert np.all(np.abs(image.data[0] * 1e-4 - data) <= 0.5e-4 + 1e-6)
+
+
+@given(numbers, st.sampled_from(QUANTITIES))
 def test_a_sign_is_kept(data, name):
     (image,) = images(reply(**INT16), result(data, name))
     assert np.all(np.sign(image.data[0]) * np.sign(data) >= 0)
@@ -109,7 +133,7 @@ def test_a_sign_is_kept(data, name):
     assert meta(image)["DataRole"] == "Quantitative"
 
 
-@given(magnitudes, st.sampled_from([name for name in MapName if name not in SIGNED]))
+@given(magnitudes, st.sampled_from(PICTURES))
 def test_magnitudes_use_twelve_bits(data, name):
     (image,) = images(reply(**INT16), result(data, name))
     assert image.data.max() == (4095 if data.any() else 0)
@@ -255,6 +279,29 @@ def test_a_map_says_what_it_is_made_of():
         "t1_blood": {"value": 1.65, "unit": "s", "source": "default"},
         "post_labeling_delay": {"value": [1.8, 2.0], "unit": "s", "source": "header"},
     }
+
+
+def test_a_map_says_by_which_equation():
+    (image,) = images(reply(), result(np.zeros((1, 1, 1)), equation="CBF = K deltam / M0; Alsop et al. (2015), eq. 1"))
+    assert meta(image)["aslive_equation"] == "CBF = K deltam / M0; Alsop et al. (2015), eq. 1"
+    assert "aslive_equation" not in meta(images(reply(), result(np.zeros((1, 1, 1))))[0])
+
+
+def test_a_map_says_how_it_was_acquired():
+    (image,) = images(reply(Scan(field_strength=3.0, echo_time=0.012)), result(np.zeros((1, 1, 1))))
+    assert json.loads(meta(image)["aslive_acquisition"]) == {"MagneticFieldStrength": 3.0, "EchoTime": 0.012}
+    assert "aslive_acquisition" not in meta(images(reply(), result(np.zeros((1, 1, 1))))[0])
+
+
+def test_flow_and_arrival_times_go_to_the_scanner_unasked():
+    sink = Reply()
+    sink.start(Scan())
+    made = [result(np.zeros((1, 1, 1)), name) for name in MapName]
+    sent = [meta(image)["aslive_map"] for image in images(sink, *made)]
+    assert sent == [
+        *("image", "m0scan", "control", "label", "deltam"),
+        *("cbf", "cbf_stderr", "gfactor", "att", "att_stderr", "abv"),
+    ]
 
 
 @pytest.mark.parametrize("parameters", [{}, INT16, {"slices": True}])
