@@ -1,7 +1,9 @@
-"""The running mean of all pairs."""
+"""The running mean of all pairs, bolus by bolus."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,69 +12,129 @@ from ..streaming.flow import Place
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
 from ..streaming.perfusion import Difference, MeanDifference, Remove
-from ..streaming.scan import Scan
-from .kernels.running import add, remove
+from ..streaming.scan import Bolus, Scan
+from .kernels.running import RunningMean, summarize
+
+_MOST_BOLUSES = 128  # more delays than any scan has; each costs 16 bytes per voxel
+
+
+class _Kept(NamedTuple):
+    values: NDArray[np.float32]
+    weight: float
 
 
 @dataclass
 class Average(Gadget):
     """Averages the pairs so far, and tells how sure the mean is; a pair can be taken out again.
 
-    Welford's running mean and sum of squares in float64; ``stderr = sqrt(s / (n - 1) / n)``, NaN below two pairs. The
-    result equals the batch mean and standard error to rounding, also after removals.
+    Each bolus, of one delay and labeling duration, has a mean of its own, its differences weighted by the information
+    in them: Welford's running mean and sum of squares in float64; ``stderr = sqrt(s / (n - 1) / W)``, W the sum of the
+    weights, NaN below two differences. The variance of a difference is that around all means, pooled: ``sum of s / sum
+    of (n - 1)``. The result equals the batch one to rounding, also after removals. A mean goes out when the last
+    difference of a pair or cycle has come; a bolus whose differences were all taken out is gone.
     """
 
     kept_pairs: int = 256
-    """Latest pairs that can still be taken out; each one kept costs 4 bytes per voxel."""
+    """Latest pairs, or cycles, that can still be taken out; each difference of one costs 4 bytes per voxel."""
 
-    _mean: NDArray[np.float64] | None = field(default=None, init=False, repr=False)
-    _squares: NDArray[np.float64] | None = field(default=None, init=False, repr=False)
+    _means: dict[Bolus | None, RunningMean] = field(default_factory=dict, init=False, repr=False)
     _pairs: int = field(default=0, init=False, repr=False)
-    _kept: dict[int, NDArray[np.float32]] = field(default_factory=dict, init=False, repr=False)
+    _kept: dict[int, dict[Bolus | None, _Kept]] = field(default_factory=dict, init=False, repr=False)
+    _only: Bolus | None = field(default=None, init=False, repr=False)
+    _several: bool = field(default=False, init=False, repr=False)
     _place: Place | None = field(default=None, init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
     _complex: bool = field(default=False, init=False, repr=False)
+    _changed: bool = field(default=False, init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
         """Begin with no pairs."""
-        self._mean, self._squares, self._pairs, self._kept, self._place, self._shape = None, None, 0, {}, None, ()
+        boluses = scan.labeling.boluses
+        self._only, self._several = boluses[0] if len(boluses) == 1 else None, len(boluses) > 1
+        self._means, self._kept, self._pairs, self._place, self._shape = {}, {}, 0, None, ()
+        self._complex, self._changed = False, False
 
     def process(self, message: Difference | Remove) -> Iterator[MeanDifference | Notice]:
-        """Add a pair to the mean, or take one out of it."""
+        """Add a difference to its mean, or take those of a pair out again."""
         if isinstance(message, Difference):
             yield from self._add(message)
         else:
             yield from self._remove(message.pair)
+        if message.last:
+            yield from self._tell()
 
-    def _add(self, message: Difference) -> Iterator[MeanDifference | Notice]:
-        if self._mean is None or self._squares is None:
+    def finish(self) -> Iterator[MeanDifference | Notice]:
+        """Give the mean with the differences of a cycle that never became complete."""
+        yield from self._tell()
+
+    def _add(self, message: Difference) -> Iterator[Notice]:
+        bolus = self._only if message.bolus is None else message.bolus
+        if not self._shape:
             self._shape, self._complex = message.data.shape, message.complex_subtraction
-            self._mean, self._squares = np.zeros(message.data.size), np.zeros(message.data.size)
-        if message.data.shape != self._shape or message.pair in self._kept:
-            yield Notice(f"Pair {message.pair} of shape {message.data.shape} does not fit the mean, and is left out.")
+        fault = self._fault(message, bolus)
+        if fault:
+            yield Notice(f"Pair {message.pair} {fault}, and is left out.")
             return
-        values = np.ascontiguousarray(message.data).ravel()
-        self._kept[message.pair] = values
-        if len(self._kept) > self.kept_pairs:
-            del self._kept[next(iter(self._kept))]
-        self._place = message.place
-        self._pairs += 1
-        mean, stderr = self._outputs()
-        add(self._mean, self._squares, values, self._pairs, mean.reshape(-1), stderr.reshape(-1))
-        yield MeanDifference(mean, stderr, message.place, self._pairs, self._complex)
+        kept = _Kept(np.ascontiguousarray(message.data).ravel(), message.weight)
+        if message.pair not in self._kept:
+            self._pairs += 1
+            self._kept[message.pair] = {}
+            if len(self._kept) > max(self.kept_pairs, 1):
+                del self._kept[next(iter(self._kept))]
+        self._kept[message.pair][bolus] = kept
+        if bolus not in self._means:
+            self._means[bolus] = RunningMean(kept.values.size)
+        self._means[bolus].add(*kept)
+        self._place, self._changed = message.place, True
 
-    def _remove(self, pair: int) -> Iterator[MeanDifference | Notice]:
-        values = self._kept.pop(pair, None)
-        if values is None or self._mean is None or self._squares is None or self._place is None:
+    def _fault(self, message: Difference, bolus: Bolus | None) -> str:
+        """Tell why a difference cannot go into the mean; nothing where it can."""
+        if message.data.shape != self._shape or bolus in self._kept.get(message.pair, {}):
+            return f"of shape {message.data.shape} does not fit the mean"
+        if not (isfinite(message.weight) and message.weight > 0):
+            return f"of weight {message.weight:g} tells nothing"
+        odd = message.data.size - np.count_nonzero(np.isfinite(message.data))
+        if odd:
+            return f"has {odd} voxels that are no numbers, which would stay in the mean"
+        if bolus is None and self._several:
+            return "has no PostLabelingDelay in a scan of several delays"
+        if bolus not in self._means and len(self._means) == _MOST_BOLUSES:
+            return f"has one PostLabelingDelay or LabelingDuration more than the {_MOST_BOLUSES} that are averaged"
+        return ""
+
+    def _remove(self, pair: int) -> Iterator[Notice]:
+        differences = self._kept.pop(pair, None)
+        if differences is None:
             yield Notice(f"Pair {pair} is not in the mean any more, or never was: nothing was taken out.")
             return
+        for bolus, kept in differences.items():
+            running = self._means[bolus]
+            running.remove(*kept)
+            if running.count == 0:
+                del self._means[bolus]
         self._pairs -= 1
-        mean, stderr = self._outputs()
-        remove(self._mean, self._squares, values, self._pairs, mean.reshape(-1), stderr.reshape(-1))
-        if self._pairs == 0:
+        self._changed = True
+
+    def _tell(self) -> Iterator[MeanDifference | Notice]:
+        """Give what has changed since the last time."""
+        if not self._changed or self._place is None:
+            return
+        self._changed = False
+        if not self._means:
             yield Notice("The last pair was taken out: there is no perfusion map until another pair comes.", Level.INFO)
             return
-        yield MeanDifference(mean, stderr, self._place, self._pairs, self._complex)
-
-    def _outputs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return np.empty(self._shape, np.float32), np.empty(self._shape, np.float32)
+        boluses = sorted(self._means, key=lambda bolus: (bolus is not None, bolus or ()))
+        means = [self._means[bolus] for bolus in boluses]
+        mean, stderr, variance, freedom = summarize(means)
+        shape = len(means), *self._shape
+        yield MeanDifference(
+            mean.reshape(shape),
+            stderr.reshape(shape),
+            self._place,
+            self._pairs,
+            self._complex,
+            tuple(boluses),
+            np.array([[running.weight] for running in means]),
+            None if variance is None else variance.reshape(self._shape),
+            freedom,
+        )

@@ -1,8 +1,8 @@
 """From volumes to pairs: control minus label."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,30 +11,23 @@ from ..streaming.flow import Mask, Volume
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
 from ..streaming.perfusion import Difference
+from ..streaming.remarks import Remarks
 from ..streaming.scan import Labeling, Role, Scan
-from .kernels.subtraction import subtract, suppression, unit_phase
+from .calibration.subtraction import RunSubtraction
+from .kernels.polarity import Polarity
+from .kernels.subtraction_choice import Subtraction
 
-_PENDING = 8
-_SWAPPED_T = -5.0
-_WEAK = 10.0  # signal over noise; below it the noise in a magnitude pushes both images up, and their difference down
-_TURNED_OVER = 0.02  # share of the brain
-_SIGNAL_SHARE = 0.2  # of the 98th percentile of the m0scan, where no mask came
-
-
-class Subtraction(StrEnum):
-    """What is subtracted."""
-
-    AUTO = "auto"
-    MAGNITUDE = "magnitude"
-    COMPLEX = "complex"
+_HELD = 8  # volumes, until the sign of the first pair tells what they are
+_WAITING = 32  # volumes, however far apart aslcontext lists control and label
 
 
 @dataclass
 class Pair(Gadget):
     """Subtracts label from control, pair by pair.
 
-    Neighbours in the order of the scan make a pair, whichever of them comes first. A volume whose partner was lost,
-    and a volume that lacks lines, makes no pair, and nothing is paired across the gap. ``magnitude``: ``|C| - |L|``.
+    Control and label of the same bolus (delay and labeling duration) make a pair, whichever of them comes first: in
+    ``aslcontext`` each volume with the earliest one that waits, else neighbors. A volume whose partner was lost, and a
+    volume that lacks lines, makes no pair, and nothing is paired across the gap. ``magnitude``: ``|C| - |L|``.
     ``complex``: ``Re(conj(u) (C - L))``, u the unit phase of the m0scan over 3x3 voxels: M0 is positive, so the sign is
     right also where suppressed tissue is weak or negative; it needs phases that are stable from shot to shot. One of
     the two is chosen for the whole run. Where roles only alternate, the first pair's sign says which volume is control;
@@ -48,46 +41,49 @@ class Pair(Gadget):
     """Whether volumes that lack lines may make pairs."""
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
-    _slot_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
-    _by_repetition: bool = field(default=True, init=False, repr=False)
+    _pairs: tuple[int | None, ...] = field(default=(), init=False, repr=False)
+    _last_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
+    _alone: set[int] = field(default_factory=set, init=False, repr=False)
     _volume_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
-    _first: int = field(default=0, init=False, repr=False)
+    _by_repetition: bool = field(default=False, init=False, repr=False)
     _repetitions_vary: bool = field(default=False, init=False, repr=False)
     _pending: dict[int, tuple[Volume, NDArray[np.float32]]] = field(default_factory=dict, init=False, repr=False)
     _spoilt: set[int] = field(default_factory=set, init=False, repr=False)
     _held: list[Volume] = field(default_factory=list, init=False, repr=False)
     _polarity_known: bool = field(default=True, init=False, repr=False)
     _flipped: bool = field(default=False, init=False, repr=False)
-    _mask: NDArray[np.bool_] | None = field(default=None, init=False, repr=False)
-    _scores: list[float] = field(default_factory=list, init=False, repr=False)
-    _alarmed: bool = field(default=False, init=False, repr=False)
-    _m0scan: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
-    _phase: NDArray[np.complex64] | None = field(default=None, init=False, repr=False)
-    _chosen: Subtraction | None = field(default=None, init=False, repr=False)
+    _subtraction: RunSubtraction = field(default_factory=RunSubtraction, init=False, repr=False)
+    _polarity: Polarity = field(default_factory=Polarity, init=False, repr=False)
+    _remarks: Remarks = field(default_factory=Remarks, init=False, repr=False)
+
+    def needed(self, scan: Scan) -> bool:
+        """Tell whether volumes come in pairs; time-encoded ones are decoded instead."""
+        return scan.labeling.time_encoding is None
 
     def start(self, scan: Scan) -> None:
         """Find out which volumes belong together."""
-        self._labeling = scan.labeling
-        self._slot_of = _slots(scan.labeling.context)
-        self._polarity_known = bool(scan.labeling.context or scan.labeling.rule)
-        self._by_repetition, self._volume_of = True, {}
-        rule = scan.labeling.rule
-        self._first = rule.leading_dummies + rule.leading_m0scan if rule else 0
+        self._labeling = labeling = scan.labeling
+        self._pairs = labeling.pairs
+        self._last_of = {pair: number for number, pair in enumerate(self._pairs) if pair is not None}
+        members = Counter(self._pairs)
+        self._alone = {number for number, pair in enumerate(self._pairs) if pair is not None and members[pair] == 1}
+        self._polarity_known = bool(labeling.context or labeling.rule)
         limits = scan.encoding.limits.get("repetition") if scan.encoding else None
         self._repetitions_vary = limits is not None and limits.maximum > limits.minimum
-        self._pending, self._spoilt, self._held, self._scores = {}, set(), [], []
-        self._flipped, self._alarmed, self._mask = False, False, None
-        self._m0scan, self._phase, self._chosen = None, None, None
+        self._by_repetition, self._volume_of = False, {}
+        self._pending, self._spoilt, self._held, self._remarks = {}, set(), [], Remarks()
+        self._flipped, self._polarity = False, Polarity()
+        self._subtraction = RunSubtraction(self.subtraction, labeling.background_suppression)
 
     def process(self, message: Volume | Mask) -> Iterator[Volume | Mask | Difference | Notice]:
         """Pair a volume with the one that waits for it; pass it on behind their difference."""
         if isinstance(message, Mask):
-            self._mask = message.data
+            self._subtraction.mask = message.data
             yield message
             return
         if message.place.role not in (Role.CONTROL, Role.LABEL):
-            if message.place.role is Role.M0SCAN and self._m0scan is None and message.complete:
-                self._m0scan = message.data
+            if message.place.role is Role.M0SCAN:
+                self._subtraction.look_at(message)
             yield message
             return
         if self._flipped:
@@ -99,7 +95,7 @@ class Pair(Gadget):
             return
         self._held.append(message)  # nobody knows yet whether it is control or label
         yield from self._take(message, slot)
-        if self._polarity_known or len(self._held) > _PENDING:
+        if self._polarity_known or len(self._held) > _HELD:
             held, self._held = self._held, []
             yield from (_other_role(volume) if self._flipped else volume for volume in held)
 
@@ -114,17 +110,18 @@ class Pair(Gadget):
     def _slot(self, volume: Volume) -> int:
         """Give the number of the pair that a volume belongs to."""
         place = volume.place
-        repetition = place.counters.repetition
-        if self._by_repetition and self._volume_of.setdefault(repetition, place.volume) != place.volume:
-            self._by_repetition = False  # control and label share a repetition, or it never moves
-            if self._repetitions_vary and not self._slot_of:
+        if self._repetitions_vary and not self._pairs:
+            repetition = place.counters.repetition
+            if self._volume_of.setdefault(repetition, place.volume) != place.volume and not self._by_repetition:
+                self._by_repetition = True  # control and label share one: it tells their pair even if one is lost
                 self._pending = {held[0].place.counters.repetition: held for held in self._pending.values()}
-        n = repetition if self._by_repetition else place.volume
-        if self._slot_of:
-            return self._slot_of.get(n, -1 - n)
-        if self._repetitions_vary and not self._by_repetition:
-            return repetition
-        return (n - self._first) // 2
+            if self._by_repetition:
+                return repetition
+        pair = self._labeling.pair_of(place.number) if not self._pairs else self._listed(place.number)
+        return -1 - place.number if pair is None else pair
+
+    def _listed(self, number: int) -> int | None:
+        return self._pairs[number] if 0 <= number < len(self._pairs) else None
 
     def _take(self, volume: Volume, slot: int) -> Iterator[Difference | Notice]:
         place = volume.place
@@ -140,8 +137,7 @@ class Pair(Gadget):
             return
         waiting = self._pending.pop(slot, None)
         if waiting is None:
-            yield from self._drop_the_lonely(slot)
-            self._pending[slot] = volume, np.abs(volume.data)
+            yield from self._wait(volume, slot)
             return
         partner, magnitude = waiting
         if partner.place.role == place.role or partner.data.shape != volume.data.shape:
@@ -150,11 +146,15 @@ class Pair(Gadget):
                 f"{partner.data.shape} and {place.role} {volume.data.shape}."
             )
             return
+        bolus = self._labeling.bolus(place.number)
+        if self._labeling.bolus(partner.place.number) != bolus:
+            yield from self._say_of_boluses(partner, volume)
+            return
         sign = 1 if place.role is Role.LABEL else -1
-        if self._chosen is None:
-            yield from self._choose(partner, volume)
-        if self._chosen == Subtraction.COMPLEX:
-            difference = self._complex_difference(partner.data, volume.data, sign)
+        if self._subtraction.chosen is None:
+            yield from self._subtraction.choose(partner.data, volume.data)
+        if self._subtraction.complex:
+            difference = self._subtraction.difference(partner.data, volume.data, sign)
         else:
             difference = magnitude - np.abs(volume.data)
             if sign < 0:
@@ -163,115 +163,59 @@ class Pair(Gadget):
         if self._flipped and self._held:
             difference = -difference
             place = _other_role(volume).place
-        yield Difference(difference, place, slot, self._chosen == Subtraction.COMPLEX)
+        yield Difference(difference, place, slot, self._subtraction.complex, bolus)
 
-    def _choose(self, first: Volume, second: Volume) -> Iterator[Notice]:
-        """Choose what is subtracted, from the first pair and for all: means of the two kinds must not be mixed."""
-        m0scan = self._m0scan
-        if m0scan is not None and m0scan.shape == first.data.shape and m0scan.imag.any():
-            self._phase = unit_phase(m0scan)
-        if self.subtraction == Subtraction.AUTO and self._labeling.background_suppression is False:
-            self._chosen = Subtraction.MAGNITUDE  # as always, which needs no word
+    def _wait(self, volume: Volume, slot: int) -> Iterator[Notice]:
+        """Keep a volume until its partner comes; say whose partner is overdue, and who has none."""
+        number = volume.place.number
+        if number in self._alone:
+            other = next((n for n in sorted(self._alone) if self._role(n) is not self._role(number)), None)
+            if other is None:
+                yield Notice(
+                    f"Volume {volume.place.volume} ({volume.place.role}) has no partner in aslcontext.", Level.INFO
+                )
+            else:
+                yield from self._say_of_boluses(volume)
             return
-        self._chosen, reason, level = self._reasons(first.data, second.data)
-        yield Notice(f"The {self._chosen} difference of control and label is taken: {reason}.", level)
-
-    def _reasons(self, first: NDArray[np.complex64], second: NDArray[np.complex64]) -> tuple[Subtraction, str, Level]:
-        if self.subtraction == Subtraction.MAGNITUDE:
-            return Subtraction.MAGNITUDE, "the parameter says so", Level.INFO
-        if self.subtraction == Subtraction.COMPLEX:
-            if self._phase is not None:
-                return Subtraction.COMPLEX, "the parameter says so; its sign is that of the m0scan", Level.INFO
-            reason = (
-                "the parameter says so; no m0scan with a phase came before the first pair, so its sign is that of the "
-                "pair's own mean, and wrong where background suppression turned the signal over"
-            )
-            return Subtraction.COMPLEX, reason, Level.WARNING
-        if self._phase is None or self._m0scan is None:
-            reason = "no m0scan with a phase came before the first pair"
-            if not self._labeling.background_suppression:
-                return Subtraction.MAGNITUDE, reason, Level.INFO
-            reason += "; it is wrong where background suppression left little signal or turned it over"
-            return Subtraction.MAGNITUDE, reason, Level.WARNING
-        brain = self._mask
-        if brain is None or brain.shape != first.shape or not brain.any():
-            magnitude = np.abs(self._m0scan)
-            brain = magnitude > _SIGNAL_SHARE * np.percentile(magnitude, 98)
-        ratio, negative = suppression(first, second, self._phase, brain)
-        found = f"the brain's signal is {ratio:.3g} times the noise, and {100 * negative:.1f} % of it is turned over"
-        if ratio < _WEAK or negative > _TURNED_OVER:
-            return Subtraction.COMPLEX, found, Level.INFO
-        return Subtraction.MAGNITUDE, found, Level.INFO
-
-    def _complex_difference(
-        self, first: NDArray[np.complex64], second: NDArray[np.complex64], sign: int
-    ) -> NDArray[np.float32]:
-        """Give ``Re(conj(u) (first - second))`` times the sign."""
-        phase = self._phase
-        if phase is None or phase.shape != first.shape:
-            phase = unit_phase(first + second)
-        difference = np.empty(first.shape, np.float32)
-        flat = [np.ascontiguousarray(array).reshape(-1) for array in (phase, first, second)]
-        subtract(flat[0], flat[1], flat[2], sign, difference.reshape(-1))
-        return difference
-
-    def _drop_the_lonely(self, slot: int) -> Iterator[Notice]:
-        """Say whose partner is overdue: in a listed order pairs may interleave, otherwise only the newest may wait."""
-        allowed = _PENDING if self._slot_of else 1
-        while len(self._pending) >= allowed:
-            volume, _ = self._pending.pop(next(iter(self._pending)))
+        overdue = [pair for pair in self._pending if self._pairs and self._last_of.get(pair, number) < number]
+        allowed = _WAITING if self._pairs else 1
+        while overdue or len(self._pending) >= allowed:
+            lonely, _ = self._pending.pop(overdue.pop(0) if overdue else next(iter(self._pending)))
             yield Notice(
-                f"The partner of volume {volume.place.volume} ({volume.place.role}) was lost: the pair is left out."
+                f"The partner of volume {lonely.place.volume} ({lonely.place.role}) was lost: the pair is left out."
             )
+        self._pending[slot] = volume, np.abs(volume.data)
+
+    def _role(self, number: int) -> Role:
+        return self._labeling.context[number]
+
+    def _say_of_boluses(self, *volumes: Volume) -> Iterator[Notice]:
+        """Say once that control and label of different boluses make no pair."""
+        which = " and ".join(f"{volume.place.volume} ({volume.place.role})" for volume in volumes)
+        yield from self._remarks.say(
+            f"Volume {which}: no control and label of the same PostLabelingDelay and LabelingDuration, and so no pair. "
+            "The same holds for others; see that the lists are in the order of the volumes.",
+            subject="boluses",
+        )
 
     def _judge(self, difference: NDArray[np.float32]) -> Iterator[Notice]:
         """Look at the sign of the difference in the brain: blood makes control brighter than label."""
-        if self._polarity_known and (self._alarmed or self._labeling.stated is False):
+        if not self._labeling.stated:
             return
-        mask = self._mask
-        inside = difference[mask] if mask is not None and mask.shape == difference.shape else difference.ravel()
-        score = _score(inside)
         if not self._polarity_known:
-            self._polarity_known = True
-            self._flipped = score < 0
+            t = Polarity().add(difference, self._subtraction.mask)
+            self._polarity_known, self._flipped = True, t < 0
             order = "label first" if self._flipped else "control first"
-            yield Notice(
-                f"Nothing says which volumes are labels: by the sign of the first pair it is {order} (t {score:.1f})."
-            )
-            self._alarmed = True
-            return
-        self._scores.append(score)
-        together = sum(self._scores) / len(self._scores) ** 0.5
-        if len(self._scores) >= 2 and together < _SWAPPED_T:
-            self._alarmed = True
-            yield Notice(
-                f"Labels and controls look swapped: the mean difference in the brain is negative (t {together:.1f} "
-                f"over {len(self._scores)} pairs). Nothing was changed.",
-                Level.ERROR,
-            )
-
-
-def _slots(context: tuple[Role, ...]) -> dict[int, int]:
-    """Pair the listed volumes: each with the earliest one of the other role that still waits."""
-    slots: dict[int, int] = {}
-    waiting: list[int] = []
-    pairs = 0
-    for n, role in enumerate(context):
-        if role not in (Role.CONTROL, Role.LABEL):
-            continue
-        if waiting and context[waiting[0]] is not role:
-            slots[n] = slots[waiting.pop(0)]
-        else:
-            waiting.append(n)
-            slots[n] = pairs
-            pairs += 1
-    return slots
-
-
-def _score(values: NDArray[np.float32]) -> float:
-    """Give Student's t of the mean over voxels; 0 where nothing varies."""
-    spread = float(values.std(dtype=np.float64)) if values.size else 0.0
-    return float(values.mean(dtype=np.float64)) / spread * values.size**0.5 if spread > 0 else 0.0
+            text = f"Nothing says which volumes are labels: by the sign of the first pair it is {order} (t {t:.1f})."
+            yield Notice(text)
+        elif self._labeling.context or self._labeling.rule:
+            self._polarity.add(difference, self._subtraction.mask)
+            if self._polarity.turned_over(2):
+                yield Notice(
+                    "Labels and controls look swapped: the mean difference in the brain is negative (t "
+                    f"{self._polarity.t:.1f} over {self._polarity.count} pairs). Nothing was changed.",
+                    Level.ERROR,
+                )
 
 
 def _other_role(volume: Volume) -> Volume:

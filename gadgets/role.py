@@ -15,8 +15,9 @@ class AssignRole(Gadget):
     """Says what each volume is: control, label, m0scan, or something else.
 
     In this order: the ``aslcontext`` of the header (volume n is ``repetition == n``; where two volumes share a
-    repetition, n is the order of arrival), the configured rule, alternation with control first. Without any sign of
-    ASL the role is ``n/a``. Volumes that the rule calls dummies are dropped. Where each volume is read at several echo
+    repetition, n is the order of arrival), the configured rule, alternation with control first. Of a time-encoded scan
+    without a context an image is control if none of its sub-boluses is labeled. Without any sign of ASL the role is
+    ``n/a``. Volumes that the rule calls dummies are dropped. Where each volume is read at several echo
     times (``contrast``), the first echo has the role and the others are ``n/a``: flow is that of the first echo.
     """
 
@@ -28,12 +29,15 @@ class AssignRole(Gadget):
     _echoes_told: bool = field(default=False, init=False, repr=False)
     _beyond: bool = field(default=False, init=False, repr=False)
     _dropped: set[int] = field(default_factory=set, init=False, repr=False)
+    _labels_any: tuple[bool, ...] = field(default=(), init=False, repr=False)
 
     def start(self, scan: Scan) -> None:
         """Take the labeling from the header."""
         self._labeling = scan.labeling
         self._by_repetition, self._volume_of, self._beyond, self._dropped = True, {}, False, set()
         self._order, self._echoes_told = {}, False
+        encoding = scan.labeling.time_encoding
+        self._labels_any = tuple(map(any, zip(*encoding.matrix, strict=True))) if encoding is not None else ()
         contrast = scan.encoding.limits.get("contrast") if scan.encoding is not None else None
         self._first_echo = contrast.minimum if contrast is not None and reads_several_echoes(scan) else None
 
@@ -62,6 +66,9 @@ class AssignRole(Gadget):
             role = _by_rule(self._labeling.rule, n, place)
         elif self._labeling.stated:
             role = Role.LABEL if n % 2 else Role.CONTROL
+        encoding = self._labeling.encoding_of(n)
+        if encoding is not None and not self._labeling.context and role in (Role.CONTROL, Role.LABEL):
+            role = Role.LABEL if self._labels_any[encoding[1]] else Role.CONTROL
         if role is None:
             self._dropped.add(place.volume)
             return

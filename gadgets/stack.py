@@ -73,7 +73,7 @@ class Stack(Gadget):
         missing += (count - len(slabs)) * first.data.shape[1]
         stamps = [slabs[index].place.time if index in slabs else 0.0 for index in order]
         beginning = min((stamp for stamp in stamps if stamp > 0), default=0.0)
-        place = replace(first.place, time=beginning, missing=missing, geometry=_middle(list(slabs.values())))
+        place = replace(first.place, time=beginning, missing=missing, geometry=_middle(order, slabs))
         yield Volume(data, place, tuple(stamps))
 
 
@@ -88,9 +88,10 @@ def _spatial_order(slabs: dict[int, Slab]) -> tuple[int, ...]:
     return tuple(numbered[place] for place in spatial_order([_along(slabs[index]) for index in numbered]))
 
 
-def _middle(slabs: list[Slab]) -> Geometry:
-    """Give the geometry of a stack: the middle between its outermost slices."""
-    slabs = sorted(slabs, key=_along)
-    ends = np.array([slabs[0].place.geometry.position, slabs[-1].place.geometry.position])
-    x, y, z = ends.mean(axis=0).tolist()
-    return slabs[0].place.geometry._replace(position=(x, y, z))
+def _middle(order: tuple[int, ...], slabs: dict[int, Slab]) -> Geometry:
+    """Give the geometry of a stack: that of slice ``n // 2``, where a 3-D volume of as many voxels has its middle."""
+    came = [z for z, index in enumerate(order) if index in slabs]
+    first, last = (slabs[order[z]].place.geometry for z in (came[0], came[-1]))
+    way = (len(order) // 2 - came[0]) / max(came[-1] - came[0], 1)
+    x, y, z = (np.array(first.position) + way * np.subtract(last.position, first.position)).tolist()
+    return first._replace(position=(x, y, z))

@@ -37,6 +37,11 @@ def subtract(
         result[i] = sign * (phase[i].real * change.real + phase[i].imag * change.imag)
 
 
+def project(phase: NDArray[np.complex64], image: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Give ``Re(conj(phase) image)``, the part of an image along some unit phase."""
+    return np.asarray(phase.real * image.real + phase.imag * image.imag, np.float32)
+
+
 class Suppression(NamedTuple):
     """How much of the static signal background suppression has left."""
 

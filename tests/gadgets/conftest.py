@@ -1,17 +1,19 @@
 """What the tests of gadgets share: a line of gadgets without a chain, and readouts out of thin air."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from aslive.gadgets.m0 import FindM0
 from aslive.streaming.flow import Place, Volume
 from aslive.streaming.gadget import Gadget
 from aslive.streaming.layouts import ACQUISITION_HEADER
+from aslive.streaming.perfusion import Constant, Physiology
 from aslive.streaming.readouts import Counters, Geometry, Kind, Readout, Train
-from aslive.streaming.scan import Encoding, Labeling, LabelingType, Limits, Role, Scan
+from aslive.streaming.scan import Encoding, Labeling, LabelingType, Limits, Role, Scan, Source
 
 TICK = 2.5e-3
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
@@ -141,6 +143,48 @@ def pcasl() -> Callable[..., Labeling]:
         return Labeling(**(usual | changes))  # pyright: ignore[reportArgumentType] (fields of Labeling)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def flat(make_volume: Callable[..., Volume]) -> Callable[..., Volume]:
+    """Make an image of one value, or of one for each slice or voxel."""
+
+    def make(
+        role: Role, value: object = 100.0, number: int = 0, shape: tuple[int, ...] = (4, 6, 5), missing: int = 0
+    ) -> Volume:
+        return make_volume(np.broadcast_to(np.asarray(value, np.complex64), shape), role, number, missing)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tissue() -> Callable[..., Physiology]:
+    """Give constants of tissue at 3 T, with what is given changed."""
+
+    def make(**changes: float) -> Physiology:
+        times = {"t1_tissue": 1.607, "t1_gray_matter": 1.33, "t1_white_matter": 0.83, "t1_fluid": 4.3} | changes
+        constants = {name: Constant(value, "s", Source.DEFAULT) for name, value in times.items()}
+        return Physiology(constants | {"partition_coefficient": Constant(0.9, "mL/g", Source.DEFAULT)})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def find_m0(pcasl: Callable[..., Labeling], tissue: Callable[..., Physiology]) -> Callable[..., list[object]]:
+    """Send messages of a usual scan to the gadget ``m0``, with constants of tissue ahead; what is given is changed."""
+
+    def find(
+        messages: Iterable[object],
+        gadget: FindM0 | None = None,
+        physiology: Physiology | None = None,
+        scan: Mapping[str, object] = {},
+        **changes: object,
+    ) -> list[object]:
+        usual = {"repetition_time": 6.0, "field_strength": 3.0, "labeling": pcasl(**changes)}
+        ahead = tissue() if physiology is None else physiology
+        return run_gadgets([gadget or FindM0()], [ahead, *messages], Scan(**(usual | dict(scan))))  # pyright: ignore[reportArgumentType] (fields of Scan)
+
+    return find
 
 
 @pytest.fixture(scope="session")

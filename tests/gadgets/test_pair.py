@@ -10,7 +10,7 @@ from aslive.streaming.flow import Mask, Volume
 from aslive.streaming.notices import Level, Notice
 from aslive.streaming.perfusion import Difference
 from aslive.streaming.readouts import Counters
-from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
+from aslive.streaming.scan import Bolus, CounterRule, Labeling, LabelingType, Role, Scan, TimeEncoding
 
 C, L, M = Role.CONTROL, Role.LABEL, Role.M0SCAN
 SHAPE = (2, 8, 8)
@@ -264,3 +264,63 @@ def test_the_phase_of_a_later_m0scan_changes_nothing(run, make_volume):
 def test_other_volumes_pass_by(run, make_volume):
     given_ = volumes(make_volume, (M, Role.NOT_APPLICABLE))
     assert run([Pair()], given_, context(M, Role.NOT_APPLICABLE)) == given_
+
+
+@given(st.data())
+def test_control_and_label_of_the_same_bolus_make_pairs_in_any_order(run, make_volume, data):
+    delays = data.draw(st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0]), min_size=1, max_size=6))
+    order = data.draw(st.permutations([(role, delay) for delay in delays for role in (C, L)]))
+    roles = tuple(role for role, _ in order)
+    listed = tuple(delay for _, delay in order)
+    durations = tuple(1.0 + delay for delay in listed)
+    labeling = Labeling(context=roles, post_labeling_delay=listed, labeling_duration=durations)
+    given_ = [
+        make_volume((100 - (delay if role is L else 0)) * np.ones(SHAPE), role, n)
+        for n, (role, delay) in enumerate(order)
+    ]
+    out = run([Pair()], given_, Scan(labeling=labeling))
+    made = differences(out)
+    assert sorted(d.bolus for d in made) == sorted(Bolus(delay, 1 + delay) for delay in delays)
+    assert len({d.pair for d in made}) == len(delays)
+    for difference in made:
+        assert difference.bolus
+        np.testing.assert_allclose(difference.data, difference.bolus.post_labeling_delay, atol=1e-4)
+        assert difference.weight == 1
+        assert difference.last
+    assert not warned(out)
+
+
+def test_look_locker_readouts_pair_by_their_inversion_time(run, make_volume):
+    roles, times = (C,) * 12 + (L,) * 12, tuple(0.3 * n + 0.3 for n in range(12)) * 2
+    labeling = Labeling(LabelingType.PASL, roles, post_labeling_delay=times, look_locker=True)
+    made = differences(run([Pair()], volumes(make_volume, roles), Scan(labeling=labeling)))
+    assert [d.bolus for d in made] == [Bolus(time) for time in times[:12]]
+
+
+def test_boluses_that_never_meet_make_no_pair_and_that_is_said_once(run, make_volume):
+    roles = (C, L) * 3
+    labeling = Labeling(context=roles, post_labeling_delay=(1.0, 1.5, 1.0, 1.5, 1.0, 1.0), labeling_duration=(1.8,))
+    out = run([Pair()], volumes(make_volume, roles), Scan(labeling=labeling))
+    assert [d.bolus for d in differences(out)] == [Bolus(1.0, 1.8)]
+    (text,) = warned(out)
+    assert "PostLabelingDelay" in text
+
+
+def test_without_a_context_neighbors_of_different_boluses_make_no_pair(run, make_volume):
+    labeling = Labeling(rule=CounterRule("repetition"), post_labeling_delay=(1.0, 1.0, 1.5, 2.0, 1.0, 2.0))
+    out = run([Pair()], volumes(make_volume, (C, L) * 3), Scan(labeling=labeling))
+    assert [d.bolus for d in differences(out)] == [Bolus(1.0)]
+    assert len(warned(out)) == 1
+
+
+def test_a_partner_that_is_lost_is_said_as_soon_as_it_is_overdue(run, make_volume):
+    roles = (C, C, L, L, C, L)
+    given_ = [volume for volume in volumes(make_volume, roles) if volume.place.number != 2]
+    out = run([Pair()], given_, context(*roles))
+    assert [d.pair for d in differences(out)] == [1, 2]
+    assert len(warned(out)) == 1
+
+
+def test_it_is_needed_unless_the_scan_is_time_encoded():
+    assert Pair().needed(Scan())
+    assert not Pair().needed(Scan(labeling=Labeling(time_encoding=TimeEncoding(((0, 1),), (Bolus(1, 1),)))))

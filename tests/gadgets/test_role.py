@@ -7,7 +7,7 @@ from aslive.gadgets.role import AssignRole
 from aslive.streaming.flow import KSpace, Place
 from aslive.streaming.notices import Level, Notice
 from aslive.streaming.readouts import Counters, Geometry
-from aslive.streaming.scan import CounterRule, Labeling, LabelingType, Role, Scan
+from aslive.streaming.scan import Bolus, CounterRule, Labeling, LabelingType, Role, Scan, TimeEncoding
 
 C, L, M, N = Role.CONTROL, Role.LABEL, Role.M0SCAN, Role.NOT_APPLICABLE
 
@@ -84,3 +84,15 @@ def test_of_several_echoes_the_first_has_the_role(run, make_scan, interleaved):
     found = {m.place.counters[4:7:2]: m.place.role for m in out if isinstance(m, KSpace)}
     assert found == {(0, 0): M, (0, 1): C, (0, 2): L} | {(1, n): N for n in range(3)}
     assert [m.level for m in out if isinstance(m, Notice)] == [Level.INFO]
+
+
+ENCODING = TimeEncoding(((0, 1, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1)), (Bolus(2.5, 0.5), Bolus(2, 0.5), Bolus(1.5, 0.5)))
+
+
+def test_of_a_time_encoded_scan_only_images_without_any_label_are_controls(run):
+    order = planes(*(Counters(repetition=n, set=n % 2) for n in range(9)))
+    assert roles(run, order, Labeling(time_encoding=ENCODING)) == [C, L, L, L, C, L, L, L, C]
+    rule = CounterRule("set", leading_dummies=1, leading_m0scan=2)
+    assert roles(run, order, Labeling(time_encoding=ENCODING, rule=rule)) == [M, M, C, L, L, L, C, L]
+    context = (M, C, L, L, L, C, L, L, L)
+    assert roles(run, order, Labeling(time_encoding=ENCODING, context=context)) == list(context)

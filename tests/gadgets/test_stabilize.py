@@ -11,7 +11,7 @@ from aslive.gadgets.stabilize import Stabilize, StabilizeMode
 from aslive.streaming.flow import Mask, Volume
 from aslive.streaming.notices import Measurement, Notice
 from aslive.streaming.perfusion import Difference
-from aslive.streaming.scan import CounterRule, Labeling, Role, Scan
+from aslive.streaming.scan import Bolus, CounterRule, Labeling, Role, Scan, TimeEncoding
 
 C, L, M = Role.CONTROL, Role.LABEL, Role.M0SCAN
 SHAPE = (5, 20, 23)
@@ -150,6 +150,15 @@ def test_delays_whose_static_signal_has_another_sign_keep_it(run, make_volume):
     same, _ = stabilized(run, turned, 4, post_labeling_delay=delays)
     signs = [np.vdot(OBJECT, volume.data).real > 0 for volume in same]
     assert signs == [True, True, True, False, False, True, True, False, False]
+
+
+def test_the_images_of_a_time_encoded_scan_share_one_sign(run, make_volume):
+    volumes = scan(make_volume, 0.2, 4)
+    turned = [replace(v, data=v.data * (-1 if n in (3, 6) else 1)) for n, v in enumerate(volumes)]
+    matrix = ((0, 1, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1))
+    encoding = TimeEncoding(matrix, (Bolus(2.5, 0.5), Bolus(2.0, 0.5), Bolus(1.5, 0.5)))
+    same, _ = stabilized(run, turned, 4, post_labeling_delay=(1.5,), time_encoding=encoding)
+    assert all(np.vdot(OBJECT, volume.data).real > 0 for volume in same)
 
 
 def test_volumes_without_signal_are_left_alone_and_counted(run, make_volume):

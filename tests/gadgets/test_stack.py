@@ -32,7 +32,7 @@ def test_slices_are_placed_by_index_whatever_their_order(run, make_scan, order):
     np.testing.assert_array_equal(volume.data[:, 0, 0], range(Z))
     assert volume.slice_times == pytest.approx([10.0, 10.1, 10.2, 10.3])
     assert volume.place.time == 10.0
-    assert volume.place.geometry.position[2] == pytest.approx(7.5e-3)
+    assert volume.place.geometry.position[2] == pytest.approx(10e-3)
 
 
 @pytest.mark.parametrize("positions", [(3, 2, 1, 0), (0, 2, 1, 3)])
