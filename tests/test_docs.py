@@ -26,7 +26,7 @@ from aslive.streaming.notices import Measure
 from aslive.streaming.perfusion import MapName
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
-from aslive.streaming.sinks.nifti import NAMES
+from aslive.streaming.sinks.bids_names import NAMES
 from aslive.streaming.sinks.reply import SERIES, Reply
 from aslive.streaming.worker import summary
 

@@ -28,7 +28,7 @@ CHAIN = """<?xml version="1.0"?>
   <writer><slot>1022</slot><dll>gadgetron_mricore</dll><classname>MRIImageWriter</classname></writer>
   %s
 </gadgetronStreamConfiguration>"""
-GADGETS = "readout gather prewhiten role fourier combine stack mask pair average publish cbf"
+GADGETS = "readout gather prewhiten role fourier combine stack mask physiology slice_timing m0 pair average publish cbf"
 
 
 def config_file(name: str) -> bytes:
@@ -166,7 +166,7 @@ def test_the_fire_client_gets_its_images_and_texts_with_a_nul(fire_server, scan,
 
 
 def test_the_fire_client_s_parameters_change_the_scan(server, scan, undisturbed):
-    halved = '{"version": "1.0.0", "parameters": {"config": "default", "cbf.partition_coefficient": 0.45}}'
+    halved = '{"version": "1.0.0", "parameters": {"config": "default", "physiology.partition_coefficient": 0.45}}'
     replies = server.talk(fire(scan, halved))
     assert identifiers(replies.data) == {TEXT, IMAGE, CLOSE}
     for found, ours in zip(replies.maps("cbf"), undisturbed.maps("cbf"), strict=True):
@@ -227,7 +227,7 @@ def test_the_gadgetron_client_gets_nothing_but_what_it_knows(server, scan, undis
 
 def test_a_property_in_gadgetron_s_xml_reaches_its_gadget(server, scan, undisturbed):
     halved = "<property><name>partition_coefficient</name><value>0.45</value></property>"
-    replies = server.talk(gadgetron(scan, text(CONFIG_TEXT, legacy_chain(cbf=halved), nul=False)))
+    replies = server.talk(gadgetron(scan, text(CONFIG_TEXT, legacy_chain(physiology=halved), nul=False)))
     for found, ours in zip(replies.maps("cbf"), undisturbed.maps("cbf"), strict=True):
         np.testing.assert_allclose(found.data, ours.data / 2, rtol=1e-6)
 

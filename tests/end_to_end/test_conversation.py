@@ -81,14 +81,14 @@ def test_a_header_with_a_nul_is_the_header(server, scan, undisturbed) -> None:
 
 @pytest.mark.parametrize("nul", [False, True])
 def test_parameters_may_come_as_text_behind_the_header(server, scan, undisturbed, nul) -> None:
-    wanted = encode(Text(json.dumps({"parameters": {"reply.maps": "cbf", "cbf.t1_blood": "1.9"}})), nul)
+    wanted = encode(Text(json.dumps({"parameters": {"reply.maps": "cbf", "physiology.t1_blood": "1.9"}})), nul)
     replies = server.talk(scan.opening + wanted + b"".join(scan.lines) + CLOSE)
     assert len(replies.images) == len(replies.maps("cbf")) == scan.protocol.pairs
     assert replies.maps("cbf")[-1].data.tobytes() != undisturbed.maps("cbf")[-1].data.tobytes()
 
 
 def test_parameters_that_come_too_late_are_said_to_be_so(server, scan, undisturbed) -> None:
-    late = encode(Text('{"cbf.t1_blood": 1.9}'))
+    late = encode(Text('{"physiology.t1_blood": 1.9}'))
     replies = server.talk(scan.opening + scan.lines[0] + late + b"".join(scan.lines[1:]) + CLOSE)
     assert "parameters that come after the first data are not used" in replies.texts
     assert replies.image_bytes == undisturbed.image_bytes

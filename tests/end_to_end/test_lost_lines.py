@@ -130,12 +130,15 @@ def test_a_line_that_comes_volumes_later_is_counted_and_left_out(noisy):
     assert "1 lines came too late for their volume" in texts(replies)
 
 
-def test_an_m0scan_that_lacks_lines_is_not_used_and_the_map_stays_relative(noisy):
+def test_an_m0scan_that_lacks_lines_is_not_used_and_unsuppressed_controls_stand_in(noisy):
     replies = closed(noisy.messages([noisy.volumes[0][2:], *noisy.volumes[1:]]))
-    assert not maps(replies, "cbf")
-    assert len(maps(replies, "deltam")) == PAIRS
+    assert len(maps(replies, "cbf")) == len(maps(replies, "deltam")) == PAIRS
     assert "The m0scan (volume 0) lacks 2 lines and is not used" in texts(replies)
-    assert "No absolute CBF, only the difference (deltam), for want of an m0scan" in texts(replies)
+    cbf, deltam = maps(replies, "cbf")[-1], maps(replies, "deltam")[-1]
+    factor = cbf / np.where(deltam == 0, np.nan, deltam) * np.mean(maps(replies, "control"), axis=0)
+    both = np.isfinite(factor) & np.isfinite(noisy.scale)
+    assert both.any()
+    np.testing.assert_allclose(factor[both], (noisy.scale * maps(noisy.whole, "m0scan")[0])[both], rtol=1e-4)
 
 
 def test_a_scan_that_is_stopped_in_the_middle_of_a_volume_keeps_what_was_whole(noisy):

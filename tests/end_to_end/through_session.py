@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import Close, ConfigFile, Image, Message
+from aslive.streaming.messages import Close, ConfigFile, Image, Message, Text
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 from aslive.streaming.wire import Decoder, encode
@@ -32,3 +32,8 @@ def maps(replies: Iterable[Message], name: str) -> list[NDArray[np.float32]]:
     return [
         image.data[0].view(np.float32) for image in images if read_attributes(image.attributes)["aslive_map"] == [name]
     ]
+
+
+def texts(replies: Iterable[Message]) -> str:
+    """Give all that was said, a line each."""
+    return "\n".join(reply.text for reply in replies if isinstance(reply, Text))
