@@ -18,6 +18,7 @@ from matplotlib.patches import FancyBboxPatch
 from aslive.sim.choices import ReadoutType
 from aslive.sim.header import header_text
 from aslive.sim.protocol import Protocol
+from aslive.sim.time_encoding import TimeEncoded
 from aslive.streaming.config import build, xml_recipe
 from aslive.streaming.header import read_header
 from aslive.streaming.registry import Registry
@@ -29,6 +30,8 @@ READOUTS: dict[str, Protocol] = {
     "3-D GRASE": Protocol(readout=ReadoutType.GRASE),
     "3-D GRASE, CAIPIRINHA": Protocol(readout=ReadoutType.GRASE, acceleration=(2, 2), caipi_shift=1),
     "stack of spirals": Protocol(readout=ReadoutType.SPIRAL, three_dimensional=True),
+    "EPI, several delays": Protocol(readout=ReadoutType.EPI, post_labeling_delay=(1.0, 1.5, 2.0), pairs=3),
+    "3-D GRASE, Hadamard": Protocol(readout=ReadoutType.GRASE, time_encoding=TimeEncoded()),
 }
 OPTIONS = {
     "all options on": {
@@ -43,13 +46,15 @@ FLOORS = {
     "k-space": ("prewhiten", "compress", "role", "decay"),
     "images of the coils": ("fourier", "nufft", "combine", "unmix"),
     "images": ("partial_fourier", "stack", "ghost_level", "stabilize", "mask"),
-    "maps": ("pair", "average", "publish", "cbf"),
+    "what flow needs": ("tissue", "physiology", "slice_timing", "m0"),
+    "maps": ("pair", "decode", "average", "publish", "cbf", "kinetics", "partial_volume"),
 }
 COLORS = {
     "lines": "#0072b2",
     "k-space": "#009e73",
     "images of the coils": "#d55e00",
     "images": "#cc79a7",
+    "what flow needs": "#e69f00",
     "maps": "#6b6b6b",
 }
 """Colors that color-blind people tell apart: Okabe and Ito (2008)."""
@@ -92,7 +97,7 @@ def draw(target: Path) -> None:
     rows["3-D GRASE, all options"] = needed(
         Protocol(readout=ReadoutType.GRASE, acceleration=(2, 1), partial_fourier_slice=0.75), everything
     )
-    figure, axes = pyplot.subplots(figsize=(17, 0.72 * len(rows) + 1.3))
+    figure, axes = pyplot.subplots(figsize=(22, 0.72 * len(rows) + 1.3))
     for number, (title, kept) in enumerate(rows.items()):
         draw_row(axes, -number, title, line, kept)
     for floor, names in FLOORS.items():
