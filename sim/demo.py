@@ -1,6 +1,5 @@
 """The demo: a simulated scanner streams to a real server, and live maps come back."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from rich.live import Live
 
 from ..streaming.client import Client, Pace
 from ..streaming.errors import AsliveError
-from ..streaming.messages import ConfigFile, Header, Image, Message, Text
+from ..streaming.messages import ConfigFile, Image, Message
 from ..streaming.perfusion import MapName
 from ..streaming.sinks.nifti import BidsFolder
 from .anatomy import Anatomy, brain
@@ -29,7 +29,6 @@ from .demo_verdict import draw_maps, judge, tell
 from .protocol import Protocol
 from .scanner import Scanner
 from .territories import Late, Territory
-from .tissue import GRAY_MATTER
 from .truth import write_truth
 
 EXAMPLE = """\b
@@ -85,7 +84,7 @@ def play(scanner: Scanner, output: Path, console: Console) -> dict[str, float]:
                         folder.add(message)
                         live.update(progress.show(_latencies(client)))
 
-                report = client.run(opened(scanner), take)
+                report = client.run(chain([ConfigFile("default")], scanner.messages()), take)
         finally:
             running.__exit__(None, None, None)
     folder.close()
@@ -94,15 +93,6 @@ def play(scanner: Scanner, output: Path, console: Console) -> dict[str, float]:
     figures["readouts"] = report.readouts
     draw_maps(output / "maps.png", scanner, progress, figures)
     return figures
-
-
-def opened(scanner: Scanner) -> Iterator[Message]:
-    """Play the scan as a site sends it that knows its subjects: behind the header the T1 of their gray matter."""
-    yield ConfigFile("default")
-    for message in scanner.messages():
-        yield message
-        if isinstance(message, Header) and len(scanner.protocol.boluses) > 1:
-            yield Text(json.dumps({"parameters": {"physiology.t1_tissue": GRAY_MATTER.t1}}))
 
 
 def _latencies(client: Client) -> list[float]:

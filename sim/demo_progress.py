@@ -46,7 +46,8 @@ class Progress:
     def show(self, latencies: list[float]) -> Group:
         """Draw the state of the scan for the terminal."""
         table = Table("", "", show_header=False, box=None, pad_edge=False)
-        table.add_row("pairs", f"[bold]{self.pairs}[/] of {self.scanner.protocol.pairs}")
+        protocol = self.scanner.protocol
+        table.add_row("cycles" if protocol.time_encoding else "pairs", f"[bold]{self.pairs}[/] of {protocol.pairs}")
         table.add_row("CBF, gray matter", f"[bold]{self.gray(MapName.CBF):5.1f}[/] mL/100 g/min (median voxel)")
         table.add_row("standard error", f"{self.gray(MapName.CBF_STDERR):5.1f} mL/100 g/min (median voxel)")
         if MapName.ATT in self.maps:

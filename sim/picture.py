@@ -16,7 +16,7 @@ class Panel:
 
     title: str
     data: NDArray[np.float32]
-    """Shape ``(z, y, x)``, y towards posterior, x towards left."""
+    """Shape ``(z, y, x)``, y towards posterior, x towards left; NaN, where there is no answer, is shown black."""
     unit: str
     window: tuple[float, float]
     """Lowest and highest value of the color bar."""

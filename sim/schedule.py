@@ -83,8 +83,8 @@ class Schedule(Prescription):
 
     def _schedule_refusals(self) -> Iterator[tuple[bool, str]]:
         delays = self.post_labeling_delay
-        wrong = [place for place in self.delay_order if not 0 <= place < len(delays)]
-        yield bool(wrong), f"the delay order names delay {wrong[:1]}, and the {len(delays)} delays count from 0"
+        wrong = ", ".join(str(place) for place in self.delay_order if not 0 <= place < len(delays))
+        yield bool(wrong), f"the delay order names delay {wrong}; counted from 0, the last one is {len(delays) - 1}"
         yield self.look_locker and self.time_encoding is not None, "Look-Locker and time encoding exclude each other"
         yield not 0 < self.flip_angle <= 90, "the flip angle must be above 0 and at most 90 degrees"
         yield self.flip_angle < 90 and not self.look_locker, "a flip angle below 90 degrees is for Look-Locker"

@@ -43,6 +43,13 @@ _PICTURE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
 _SOURCES = [*(ROOT / "gadgets").rglob("*.py"), *(ROOT / "streaming").rglob("*.py")]
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _EMPTY_HEADER = '<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"/>'
+_QUOTING = (
+    "reconstruct-a-readout.md",
+    "measure-noise-once.md",
+    "measure-several-delays.md",
+    "subtract-complex-images.md",
+)
+"""How-tos with a table of what the server says."""
 _OUTPUTS = {"Units", "readouts"}
 """Keys that only what aslive writes has; such examples are no settings."""
 
@@ -316,7 +323,7 @@ def test_what_the_how_tos_say_that_the_server_says_is_in_the_code():
     sources = "".join(re.sub(r"\"\s*\n\s*f?\"", "", file.read_text()) for file in _SOURCES)
     lost = [
         (page, quote)
-        for page in ("reconstruct-a-readout.md", "measure-noise-once.md", "subtract-complex-images.md")
+        for page in _QUOTING
         for quote in re.findall(r"^\| `([^`|]*\.\.\.[^`|]*)`", (DOCS / "how-to" / page).read_text(), re.M)
         for piece in quote.split("...")
         if piece.strip() and piece.strip(" .") not in sources

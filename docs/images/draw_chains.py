@@ -86,7 +86,7 @@ def draw_row(axes: Axes, row: float, title: str, line: list[str], kept: list[str
         )
         axes.add_patch(box)
         text = name.replace("_", "\n")
-        axes.text(place, row, text, ha="center", va="center", fontsize=6.6, color="white" if stays else "#cccccc")
+        axes.text(place, row, text, ha="center", va="center", fontsize=6.0, color="white" if stays else "#cccccc")
 
 
 def draw(target: Path) -> None:

@@ -102,8 +102,8 @@ def draw_posterior(axes: Axes, data: NDArray[np.float64], delays: NDArray[np.flo
     axes.set(xlabel="ATT, s", xlim=(0.1, 3.4), ylim=(0, 160))
     title = f"after {len(delays)} pair{'s' if len(delays) > 1 else ''}"
     axes.set_title(
-        f"{title}: {numbers['cbf']:.0f} +- {numbers['cbf_stderr']:.0f}, "
-        f"{numbers['att']:.2f} +- {numbers['att_stderr']:.2f} s",
+        f"{title}: {numbers['cbf']:.0f} ± {numbers['cbf_stderr']:.0f}, "
+        f"{numbers['att']:.2f} ± {numbers['att_stderr']:.2f} s",
         fontsize=11,
     )
 

@@ -29,8 +29,8 @@ def flow_at_each(
     count: int,
     mixed: NDArray[np.float32],
     log_prior: NDArray[np.float32],
-    information: float,
-    pull: float,
+    information: np.float32,
+    pull: np.float32,
     mixtures: NDArray[np.float32],
 ) -> None:
     """Integrate flow out at ``count`` transit times from ``start`` on: a normal distribution at each of them.
@@ -80,20 +80,27 @@ def flow_at_each(
 
 
 @njit(
-    [f"UniTuple(float64, 6)({MIXTURES}, int64, float32)"], cache=True, nogil=True, fastmath=_FAST, error_model="numpy"
+    [f"UniTuple(float64, 6)({MIXTURES}, int64, {_LINE}, float32)"],
+    cache=True,
+    nogil=True,
+    fastmath=_FAST,
+    error_model="numpy",
 )
 def moments(
-    mixtures: NDArray[np.float32], count: int, near: float
+    mixtures: NDArray[np.float32], count: int, steps: NDArray[np.float32], near: np.float32
 ) -> tuple[float, float, float, float, float, float]:
     """Sum up the first mixture, whose transit times are ``count`` equal steps, and most probable ``near`` one of them.
 
-    Gives the sum of the weights, mean and variance of the transit time in steps, and mean, variance and skewness of flow.
+    ``steps`` holds 0, 1, 2, ... as no vector can turn a counter into them.
+    Gives the sum of the weights, mean and variance of the transit time in steps, and mean, variance and skewness of
+    flow.
     """
     mean, variance, weight = mixtures[0, 0, :count], mixtures[0, 1, :count], mixtures[0, 2, :count]
+    numbers = steps[:count]
     total, first, second = np.float32(0), np.float32(0), np.float32(0)
     flow, square, cube = np.float32(0), np.float32(0), np.float32(0)
     for i in range(count):
-        off = np.float32(i) - near
+        off = numbers[i] - near
         total += weight[i]
         first += weight[i] * off
         second += weight[i] * off * off

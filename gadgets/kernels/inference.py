@@ -14,7 +14,7 @@ from .flow_given_transit import flow_at_each, moments
 from .mixture import RESOLVED, look_between, look_closer, support
 from .model_expansion import FASTEST, expand
 from .paces import FINEST, PACES, interpolate, lay_out, prior_between, prior_of_transit, spread_out
-from .summary import OUTSIDE, bounds_of_flow, places_of_transit
+from .summary import MIXTURES_NEEDED, OUTSIDE, bounds_of_flow, bounds_of_transit
 from .truncation import positive_flow_of_share, truncate
 from .voxels import weigh
 
@@ -22,14 +22,13 @@ MAPS = 8
 """Mean, standard deviation, lower and upper bound: of flow, then of transit time."""
 _START = 50.0  # mL/100 g/min, where the model is expanded first
 _DEEPEST = 5  # looks after the first; the fifth lies 1e8 times closer
-_HALF = 0.5
 _MAP = "float32[:,::1]"
 
 
 @njit(
     [
-        f"void(float32[:,:,::1], float64[:,::1], {_MAP}, {_MAP}, {_MAP}, float32[:,:,:,::1], float64[::1], float64[::1],"
-        f"int64[::1], float64[::1], boolean, float32[:,:,::1], boolean[:,::1])"
+        f"void(float32[:,:,::1], float64[:,::1], {_MAP}, {_MAP}, {_MAP}, float32[:,:,:,::1], float64[::1], "
+        f"float64[::1], int64[::1], float64[::1], boolean, float32[:,:,::1], boolean[:,::1])"
     ],
     cache=True,
     nogil=True,
@@ -52,8 +51,8 @@ def infer(
 ) -> None:
     """Write the posterior of all voxels into ``maps`` ``(8, z, voxels)`` and ``edge`` ``(z, voxels)``.
 
-    ``settings`` are lambda, and mean and standard deviation of the priors of flow and of transit time. The rest is as in
-    ``posterior``, with the voxels of a slice in one axis.
+    ``settings`` are lambda, and mean and standard deviation of the priors of flow and of transit time. The rest is as
+    in ``posterior``, with the voxels of a slice in one axis.
     """
     boluses, slices, voxels = mean.shape
     count, times = len(att), len(t1_apparent)
@@ -62,8 +61,8 @@ def infer(
     layout = lay_out(count)
     log_prior = prior_of_transit(att, settings[3], settings[4], layout)
     spread, ready = np.zeros((times, boluses, layout[PACES + 1, 0]), np.float32), np.zeros(times, np.bool_)
-    mixtures = np.empty((3, 3, max(layout[0, 2], FINEST)), np.float32)
-    whole = np.empty((4, mixtures.shape[2]))
+    mixtures = np.empty((MIXTURES_NEEDED, 3, max(layout[0, 2], FINEST)), np.float32)
+    whole, steps = np.empty((4, mixtures.shape[2])), np.arange(mixtures.shape[2]).astype(np.float32)
     mixed, data, roots = np.empty((5, boluses), np.float32), np.empty(boluses), np.empty(boluses)
     information = np.float32(1 / settings[2] ** 2)
     roots_of_weights = np.sqrt(np.maximum(weights, 0.0))
@@ -93,7 +92,7 @@ def infer(
                 flow_at_each(spread, lower, upper, at, number, mixed, log_prior, information, pull, mixtures)
                 if nonnegative:
                     truncate(mixtures, number, flow, whole)
-                sums = moments(mixtures, number, np.float32(number // 2))
+                sums = moments(mixtures, number, steps, np.float32(number // 2))
                 deviation = math.sqrt(sums[2])
                 if (depth > 0 and deviation >= RESOLVED) or depth == _DEEPEST:
                     break
@@ -116,6 +115,5 @@ def infer(
                 low, high = bounds_of_flow(mixtures, within, sums)
                 maps[2, z, v], maps[3, z, v] = flow + low, flow + high
             maps[4, z, v], maps[5, z, v] = att[0] + step * (begin + pace * sums[1]), step * pace * deviation
-            low, high, likeliest = places_of_transit(mixtures, within, sums[0], begin, pace, final)
+            low, high, edge[z, v] = bounds_of_transit(mixtures, within, sums[0], begin, pace, final)
             maps[6, z, v], maps[7, z, v] = att[0] + step * low, att[0] + step * high
-            edge[z, v] = likeliest < _HALF or likeliest > final - _HALF

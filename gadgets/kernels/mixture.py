@@ -12,14 +12,14 @@ from .paces import FINEST, PACES
 RESOLVED = 2.5
 """Steps of transit time in a standard deviation with which sums are integrals."""
 _FAST = {"reassoc", "contract", "arcp", "nsz", "nnan", "ninf"}  # all weights are finite
-_AMPLE = 5.0  # steps that are more than enough
+_AMPLE = 16.0  # steps with which kinks of the model, where a bolus begins or ends, do not show either
 _LEAST = 64  # transit times where the table is too coarse
 _NEGLIGIBLE = np.float32(1e-8)  # of the largest weight
 _BLOCK = 8  # as the tables are filled up
 
 View = tuple[int, int, int, float, float]
-"""First place in the tables, number of places, how many of them count, and in steps of the table where the first of them
-is and how far the next."""
+"""First place in the tables, number of places, how many of them count, and in steps of the table where the first of
+them is and how far the next."""
 
 
 @njit([f"UniTuple(int64, 2)({MIXTURES}, int64)"], cache=True, nogil=True, fastmath=_FAST, error_model="numpy")

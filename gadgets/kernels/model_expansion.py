@@ -28,8 +28,8 @@ def expand(
 
     Blood that flows carries labeled water away, so that the signal is not proportional to flow:
     ``s(f) = f K(T1')`` with ``1/T1' = 1/T1t + f/lambda``. Its tangent is ``s(f0) + (f - f0) (K + f0 dK/df)`` with
-    ``dK/df = -T1'^2 / lambda * dK/dT1'``, and K a straight line between two T1' of the table. ``data`` (deltam / M0) and
-    ``roots`` (1/standard deviation) have shape ``(boluses,)``; the rows of ``mixed`` are those of ``flow_at_each``.
+    ``dK/df = -T1'^2 / lambda * dK/dT1'``, and K a straight line between two T1' of the table. ``data`` (deltam / M0)
+    and ``roots`` (1/standard deviation) have shape ``(boluses,)``; the rows of ``mixed`` are those of ``flow_at_each``.
     """
     flow = min(max(flow, 0.0), FASTEST)
     rate = flow / (_UNIT * partition_coefficient)

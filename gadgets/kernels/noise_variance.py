@@ -61,11 +61,11 @@ def from_residuals(
 ) -> tuple[NDArray[np.float32], float]:
     """Estimate the variance of one difference while no bolus has come twice, from what the model cannot explain.
 
-    With three boluses or more: the median over the brain of what the best fit of each voxel leaves, over (boluses - 2),
-    and over the median of chi^2 of as many degrees. It takes the model for true, with T1' at a flow of 50, and noise for
-    the same everywhere; neither can be told yet. With one or two boluses nothing is left over, and the spread of the
-    difference over the brain stands in (1.48 times the median absolute deviation, squared): flow that varies from voxel
-    to voxel is then counted as noise, so that intervals are too wide rather than too narrow.
+    With three boluses or more: the median over the brain of what the best fit of each voxel leaves, over (boluses -
+    2), and over the median of chi^2 of as many degrees. It takes the model for true, with T1' at a flow of 50, and
+    noise for the same everywhere; neither can be told yet. With one or two boluses nothing is left over, and the
+    spread of the difference over the brain stands in (1.48 times the median absolute deviation, squared): flow that
+    varies from voxel to voxel is then counted as noise, so that intervals are too wide rather than too narrow.
 
     ``mean`` has shape ``(boluses, z, y, x)``, ``weights`` ``(boluses, z)``, M0, T1 of tissue (s) and ``where`` have
     ``(z, y, x)``. Gives the variance of a difference of weight 1, the same for all voxels and NaN where none can tell,
@@ -74,7 +74,7 @@ def from_residuals(
     seen = np.broadcast_to(weights, (mean.shape[0], mean.shape[1])).T > 0
     usable = where & np.isfinite(m0) & (m0 > 0) & np.isfinite(t1_tissue) & (t1_tissue > 0)
     usable &= np.all(np.isfinite(mean) | ~seen.T[:, :, np.newaxis, np.newaxis], axis=0)
-    usable &= seen.any(axis=1)[:, np.newaxis, np.newaxis]
+    usable &= np.any(seen, axis=1)[:, np.newaxis, np.newaxis]
     places = np.argwhere(usable)
     places = places[:: max(1, len(places) // _MOST_VOXELS)]
     z, y, x = places.T

@@ -43,10 +43,10 @@ def exponential(x: float) -> float:
 @njit(["float32(float32)"], cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def cumulative(z: float) -> float:
     """Give the share of a normal distribution below z standard deviations, to 5e-6."""
-    z = min(max(z, -_REACH), _REACH)
+    z = min(max(z, -_REACH), _REACH)  # pyright: ignore[reportAssignmentType]  (numba computes in float32)
     u = z * z * _TO_SQUARE - _ONE
     upper = _C4 + u * (_C5 + u * (_C6 + u * (_C7 + u * (_C8 + u * _C9))))
-    return _HALF + z * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * upper))))
+    return _HALF + z * (_C0 + u * (_C1 + u * (_C2 + u * (_C3 + u * upper))))  # pyright: ignore[reportReturnType]  (numba computes in float32)
 
 
 @njit(["float64(float64)"], cache=True, nogil=True, error_model="numpy")

@@ -58,7 +58,10 @@ def prior_of_transit(
 
 
 @njit(
-    ["void(float32[:,:,::1], int64, float64, float64, int64, int64[:,::1])"], cache=True, nogil=True, error_model="numpy"
+    ["void(float32[:,:,::1], int64, float64, float64, int64, int64[:,::1])"],
+    cache=True,
+    nogil=True,
+    error_model="numpy",
 )
 def interpolate(
     spread: NDArray[np.float32], t: int, begin: float, pace: float, number: int, layout: NDArray[np.int64]

@@ -11,6 +11,7 @@ from .inference import MAPS, infer
 from .response import Response
 
 _UPPER = 0.975
+_READY = ("C_CONTIGUOUS", "WRITEABLE")  # as compiled loops take them; what is read-only is copied
 
 
 class Prior(NamedTuple):
@@ -70,37 +71,39 @@ def posterior(
 ) -> Posterior:
     """Give the posterior of flow and transit time from the mean differences of several boluses.
 
-    ``deltam_b = M0 f K_b(ATT, T1') + noise`` of variance ``variance / weights_b``, with ``1/T1' = 1/T1t + f/lambda``. At
-    each ATT of the grid the model is a straight line in f, and the posterior of f normal: together they are a finite
+    ``deltam_b = M0 f K_b(ATT, T1') + noise`` of variance ``variance / weights_b``, with ``1/T1' = 1/T1t + f/lambda``.
+    At each ATT of the grid the model is a straight line in f, and the posterior of f normal: together they are a finite
     mixture, whose moments and quantiles are exact. The line is the tangent first at f = 50, then at the flow found so
     far, in a number of steps that depends on nothing but the data. Where the mixture is narrower than the grid, the
     tables are interpolated.
 
     ``mean`` has shape ``(boluses, z, y, x)``, ``weights`` ``(boluses, z)``; the variance of one difference of weight 1
-    (with ``degrees_of_freedom``, infinite where it is known), M0 and T1 of tissue (s) have shape ``(z, y, x)``; ``group``
-    tells which table each slice uses. A mean of weight 0 is not looked at. Noise below 1e-5 of the signal is not
-    believed. With few degrees of freedom the variance is scaled so that a normal distribution is as wide as Student's
-    at its 95 % bounds.
+    (with ``degrees_of_freedom``, infinite where it is known), M0 and T1 of tissue (s) have shape ``(z, y, x)``;
+    ``group`` tells which table each slice uses. A mean of weight 0 is not looked at. Noise below 1e-5 of the signal is
+    not believed. With few degrees of freedom the variance is scaled so that a normal distribution is as wide as
+    Student's at its 95 % bounds.
     """
     if len(response.att) < 2:
-        raise ValueError(f"a posterior of transit times needs two of them or more, and the grid has {len(response.att)}")
+        raise ValueError(
+            f"a posterior of transit times needs two of them or more, and the grid has {len(response.att)}"
+        )
     boluses, shape = mean.shape[0], mean.shape[1:]
     slices, voxels = shape[0], int(np.prod(shape[1:]))
 
     def flat(volume: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.ascontiguousarray(volume, np.float32).reshape(slices, voxels)
+        return np.require(volume, np.float32, _READY).reshape(slices, voxels)
 
     settings = np.array([partition_coefficient, *prior[:4], prior.abv_deviation])
     arguments = (
-        np.ascontiguousarray(mean, np.float32).reshape(boluses, slices, voxels),
+        np.require(mean, np.float32, _READY).reshape(boluses, slices, voxels),
         np.array(np.broadcast_to(weights, (boluses, slices)), np.float64),
         flat(variance) * np.float32(student_inflation(degrees_of_freedom)),
         flat(m0),
         flat(t1_tissue),
-        np.ascontiguousarray(response.tissue),
-        np.ascontiguousarray(response.t1_apparent, np.float64),
-        np.ascontiguousarray(response.att, np.float64),
-        np.ascontiguousarray(group, np.int64),
+        np.require(response.tissue, np.float32, _READY),
+        np.require(response.t1_apparent, np.float64, _READY),
+        np.require(response.att, np.float64, _READY),
+        np.require(group, np.int64, _READY),
         settings,
         prior.nonnegative,
     )
@@ -110,9 +113,9 @@ def posterior(
         infer(*arguments, maps, edge)
     else:
         maps = np.empty((MAPS + ARTERIAL_MAPS, slices, voxels), np.float32)
-        infer_with_arteries(*arguments, np.ascontiguousarray(response.arterial), maps, edge)
+        infer_with_arteries(*arguments, np.require(response.arterial, np.float32, _READY), maps, edge)
     volumes = maps.reshape(-1, *shape)
-    return Posterior(*volumes[:MAPS], edge.reshape(shape), *volumes[MAPS:])
+    return Posterior(*volumes[:MAPS], edge.reshape(shape), *volumes[MAPS:])  # pyright: ignore[reportCallIssue]  (8 or 11 maps)
 
 
 def student_inflation(degrees_of_freedom: float) -> float:

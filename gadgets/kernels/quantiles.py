@@ -21,12 +21,12 @@ _SLOPE = 2.338  # of ln Phi(z) there
 _LEAST = 1e-6  # float32 has no smaller difference from 1
 _PRECISION = 3e-4  # of the standard deviation
 _PRECISE = 2e-3  # product of two steps, a fifth of which is what secants of this curve are off
-_MOST_STEPS = 40
+_MOST_STEPS = 20
 
 
 @njit([f"float64({MIXTURES}, int64, int64, int64, float64)"], cache=True, nogil=True, error_model="numpy")
 def place_of_share(mixtures: NDArray[np.float32], count: int, first: int, step: int, below: float) -> float:
-    """Find the place among ``count`` transit times with a weight of ``below`` behind it, from ``first`` in steps of 1 or -1.
+    """Find the place with a weight of ``below`` behind it, from ``first`` in steps of 1 or -1 of ``count`` times.
 
     The weights of the first mixture are densities: the mass between two is that of the cubic through four of them, and
     within it the density is a straight line.
@@ -68,24 +68,24 @@ def merge_neighbors(mixtures: NDArray[np.float32], source: int, target: int, cou
         mixtures[source, 0, i], mixtures[source, 1, i] = mixtures[source, 0, 0], mixtures[source, 1, 0]
         mixtures[source, 2, i] = 0
     count = filled // 2
-    mean, variance, weight = mixtures[source, 0], mixtures[source, 1], mixtures[source, 2]
-    mean_made, variance_made = mixtures[target, 0, :count], mixtures[target, 1, :count]
-    weight_made = mixtures[target, 2, :count]
+    for i in range(count):  # a row at a time: short loops over many rows are not run in vectors
+        one, other = mixtures[source, 2, 2 * i], mixtures[source, 2, 2 * i + 1]
+        mixtures[target, 2, i] = one + other
+        mixtures[target, 1, i] = other / max(one + other, _LEAST_WEIGHT)
     for i in range(count):
-        one, other = weight[2 * i], weight[2 * i + 1]
-        share = other / max(one + other, _LEAST_WEIGHT)
-        apart = mean[2 * i + 1] - mean[2 * i]
-        mean_made[i] = mean[2 * i] + share * apart
-        variance_made[i] = (
-            variance[2 * i] + share * (variance[2 * i + 1] - variance[2 * i]) + share * (_ONE - share) * apart * apart
-        )
-        weight_made[i] = one + other
+        one, other = mixtures[source, 0, 2 * i], mixtures[source, 0, 2 * i + 1]
+        mixtures[target, 0, i] = one + mixtures[target, 1, i] * (other - one)
+    for i in range(count):
+        apart = mixtures[source, 0, 2 * i + 1] - mixtures[source, 0, 2 * i]
+        one, other = mixtures[source, 1, 2 * i], mixtures[source, 1, 2 * i + 1]
+        share = mixtures[target, 1, i]
+        mixtures[target, 1, i] = one + share * (other - one) + share * (_ONE - share) * apart * apart
     return count
 
 
 @njit([f"int64({MIXTURES}, int64, int64)"], cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def standardize(mixtures: NDArray[np.float32], which: int, count: int) -> int:
-    """Turn mean and variance into mean/deviation and 1/deviation; gives the number, filled up with parts of weight 0."""
+    """Turn mean and variance into mean/deviation and 1/deviation; gives the number, with parts of weight 0 added."""
     filled = min(-(-count // _BLOCK) * _BLOCK, mixtures.shape[2])
     for i in range(count, filled):
         mixtures[which, 0, i], mixtures[which, 1, i], mixtures[which, 2, i] = 0, 1, 0
@@ -103,7 +103,7 @@ def _mass_below(mixtures: NDArray[np.float32], which: int, count: int, x: float)
     mass = np.float32(0)
     for i in range(count):
         mass += share[i] * cumulative(x * inverse[i] - shift[i])
-    return mass
+    return mass  # pyright: ignore[reportReturnType]  (numba computes in float32)
 
 
 @njit(
@@ -124,14 +124,17 @@ def bound_of_flow(
 ) -> float:
     """Find the flow that a mixture exceeds (``side`` -1) or stays below (1) with a probability of 97.5 %.
 
-    By secants of the logarithm of the mass outside, from where the skewness lets expect it (Cornish and Fisher, Rev Inst
-    Int Stat 5:307 (1938)), within the bounds that any distribution of this mean and standard deviation keeps (Cantelli).
+    By secants of the logarithm of the mass outside, from where the skewness lets expect it (Cornish and Fisher, Rev
+    Inst Int Stat 5:307 (1938)), within the bounds that any distribution of this mean and standard deviation keeps
+    (Cantelli).
     """
     near, far = -math.sqrt(_OUTSIDE / (1 - _OUTSIDE)), math.sqrt((1 - _OUTSIDE) / _OUTSIDE)
     here = _NORMAL + side * min(max(skewness, -1.0), 1.0) * (_NORMAL * _NORMAL - 1) / 6
     slope, last, last_height, last_step = -_SLOPE, 0.0, 0.0, 1.0
-    attempt, searching = 0, True
-    while searching:
+    searching = True
+    for attempt in range(_MOST_STEPS):
+        if not searching:
+            continue
         mass = _mass_below(mixtures, which, count, np.float32(mean + side * here * deviation)) / total
         outside = mass if side < 0 else 1 - mass
         height = math.log(max(outside, _LEAST)) - _LOG_OUTSIDE
@@ -143,8 +146,6 @@ def bound_of_flow(
         if slope >= 0 or not near <= here <= far:
             here, slope = (near + far) / 2, -_SLOPE
         step = abs(here - last)
-        attempt += 1
-        searching = step > _PRECISION and (attempt < 2 or step * last_step > _PRECISE)
-        searching &= attempt < _MOST_STEPS
+        searching = step > _PRECISION and (attempt < 1 or step * last_step > _PRECISE)
         last_step = step
     return mean + side * here * deviation

@@ -21,8 +21,8 @@ def best_fit_residuals(
     """Give the least weighted sum of squares that any flow and any transit time of the grid leave of each voxel.
 
     ``sum w y^2 - max over ATT of (sum w K y)^2 / sum w K^2`` (variable projection: Golub and Pereyra, SIAM J Numer Anal
-    10:413 (1973)). ``data`` and ``weights`` have shape ``(voxels, boluses)``, where the data of weight 0 are not looked at; ``table_of``
-    and ``t1_of``, ``(voxels,)``, choose among ``tables``, ``(Z, T, boluses, A)``.
+    10:413 (1973)). ``data`` and ``weights`` have shape ``(voxels, boluses)``, where the data of weight 0 are not
+    looked at; ``table_of`` and ``t1_of``, ``(voxels,)``, choose among ``tables``, ``(Z, T, boluses, A)``.
     """
     voxels, boluses = data.shape
     times = tables.shape[3]

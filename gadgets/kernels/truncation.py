@@ -51,7 +51,7 @@ def truncate(mixtures: NDArray[np.float32], count: int, expanded: float, whole: 
 
 @njit(["UniTuple(float64, 2)(float64[:,::1], int64, float64)"], cache=True, nogil=True, error_model="numpy")
 def _above(whole: NDArray[np.float64], count: int, flow: float) -> tuple[float, float]:
-    """Give the share of the mixture above a flow, of each part ``Phi(z - flow/deviation) / Phi(z)``, and its density."""
+    """Give the share above a flow, ``Phi(z - flow/deviation) / Phi(z)`` of each part, and its density."""
     mass, density, total = 0.0, 0.0, 0.0
     for i in range(count):
         if whole[2, i] > _LEAST_LOG:
@@ -67,7 +67,7 @@ def _above(whole: NDArray[np.float64], count: int, flow: float) -> tuple[float, 
 def positive_flow_of_share(
     whole: NDArray[np.float64], count: int, mean: float, deviation: float, above: float
 ) -> float:
-    """Find the flow that is exceeded with a probability ``above``: by Newton's steps, by halves where they lead outside.
+    """Find the flow exceeded with a probability ``above``: by Newton's steps, by halves where they lead outside.
 
     It lies between 0 and the bound that any distribution of this mean and standard deviation keeps (Cantelli).
     """

@@ -12,7 +12,10 @@ _MAP = "float32[:,::1]"
 
 
 @njit(
-    [f"boolean(float32[:,:,::1], float64[:,::1], {_MAP}, {_MAP}, {_MAP}, float64, int64, int64, float64[::1], float64[::1])"],
+    [
+        f"boolean(float32[:,:,::1], float64[:,::1], {_MAP}, {_MAP}, {_MAP}, float64, int64, int64, float64[::1], "
+        "float64[::1])"
+    ],
     cache=True,
     nogil=True,
     error_model="numpy",

@@ -21,6 +21,8 @@ SINGLE, MULTI = "dro_single_pld", "dro_multi_pld"
 GRAY, WHITE = (1, 60.0, 0.8, 1.33), (2, 20.0, 1.2, 0.83)
 """Number in the segmentation, true flow (mL/100 g/min) and transit time (s), T1 (s)."""
 NUMBERS = {"gray_matter": 1, "white_matter": 2, "fluid": 3}
+KEYS = ("ArterialSpinLabelingType", "LabelingDuration", "PostLabelingDelay", "LabelingEfficiency", "M0Type")
+KEYS += ("BackgroundSuppression", "RepetitionTimePreparation")
 POSTERIOR = "cbf,cbf_stderr,cbf_lower,cbf_upper,att,att_stderr,att_lower,att_upper,m0"
 SLAB = slice(8, 18)
 """Slices of the noisy objects: 5000 voxels of pure gray matter, and half a minute less."""
@@ -52,20 +54,21 @@ def images(folder: str, name: str) -> tuple[NDArray[np.float64], list[str]]:
     return read(OBJECTS / folder / f"{name}.nii.gz"), (OBJECTS / folder / context).read_text().split()[1:]
 
 
+def stated(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 @cache
 def replies(folder: str, name: str, wanted: str, slab: bool = False) -> list[Message]:
     """Send a series with the words of its own sidecar, and the true tissues as maps."""
     volumes, context = images(folder, name)
     sidecar = json.loads((OBJECTS / folder / f"{name}.json").read_text())
-    delays = sidecar["PostLabelingDelay"]
-    parameters = {key: f"{sidecar[key]}" for key in ("ArterialSpinLabelingType", "LabelingDuration", "M0Type")}
-    parameters |= {key: f"{sidecar[key]}" for key in ("LabelingEfficiency", "BackgroundSuppression")}
+    parameters = {key: stated(sidecar[key]) for key in KEYS}
     parameters |= {"MRAcquisitionType": "3D", "aslcontext": ",".join(context)}
-    parameters |= {"PostLabelingDelay": ",".join(map(str, delays)) if isinstance(delays, list) else f"{delays}"}
-    parameters |= {"RepetitionTimePreparation": ",".join(map(str, sidecar["RepetitionTimePreparation"]))}
     slices = SLAB if slab else slice(None)
     tissues = {name: truth(folder, "seg")[slices] == number for name, number in NUMBERS.items()}
-    scan = raw_data(volumes[:, slices], parameters, tuple(sidecar["AcquisitionVoxelSize"]), tissues)
+    x, y, z = sidecar["AcquisitionVoxelSize"]
+    scan = raw_data(volumes[:, slices], parameters, (x, y, z), tissues)
     return reconstruct(scan, {"reply.maps": wanted})
 
 

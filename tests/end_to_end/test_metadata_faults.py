@@ -27,7 +27,7 @@ _NAMESPACE = "{http://www.ismrm.org/ISMRMRD}"
 
 
 class Fault(NamedTuple):
-    """What is changed in the header of a scan, a sentence that helps, and whether pairs of different delays wait."""
+    """What is changed in the header of a scan, a sentence that helps, and whether transit times can still be told."""
 
     protocol: Protocol
     changes: Mapping[str, object]
@@ -88,15 +88,15 @@ def restated(header: str, changes: Mapping[str, object]) -> str:
     """Change ``userParameters`` by name, and ``TR`` and ``TI`` (ms) of ``sequenceParameters``."""
     root = fromstring(header)  # noqa: S314 (our own)
     for name, value in changes.items():
-        parent = root.find(f"{_NAMESPACE}{'sequenceParameters' if name in ('TR', 'TI') else 'userParameters'}")
+        sequence = name in ("TR", "TI")
+        parent = root.find(f"{_NAMESPACE}{'sequenceParameters' if sequence else 'userParameters'}")
         assert parent is not None
-        for entry in [
-            entry for entry in parent if name in (entry.tag.removeprefix(_NAMESPACE), entry[:1] and entry[0].text)
-        ]:
-            parent.remove(entry)
+        for entry in list(parent):
+            if name == (entry.tag.removeprefix(_NAMESPACE) if sequence else entry[0].text):
+                parent.remove(entry)
         if value is None:
             continue
-        if name in ("TR", "TI"):
+        if sequence:
             SubElement(parent, f"{_NAMESPACE}{name}").text = f"{value}"
         else:
             entry = SubElement(parent, f"{_NAMESPACE}userParameterString")

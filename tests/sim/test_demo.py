@@ -6,19 +6,19 @@ from click.testing import CliRunner
 
 from aslive.sim.anatomy import brain
 from aslive.sim.choices import ReadoutType
-from aslive.sim.demo import demo, head_of, opened
+from aslive.sim.demo import demo, head_of
 from aslive.sim.demo_protocol import DemoLabeling, protocol_of
 from aslive.sim.scanner import Scanner
 from aslive.sim.truth import expected_cbf
 from aslive.streaming.attributes import read_attributes
-from aslive.streaming.messages import Image, Message, Text
+from aslive.streaming.messages import ConfigFile, Image, Message, Text
 from aslive.streaming.registry import Registry
 from aslive.streaming.session import Session
 
 
 def reconstruct(scanner: Scanner) -> list[Message]:
     session = Session(Registry())
-    return [reply for message in opened(scanner) for reply in session.receive(message)]
+    return [reply for message in (ConfigFile("default"), *scanner.messages()) for reply in session.receive(message)]
 
 
 def last(replies: list[Message], name: str) -> np.ndarray:

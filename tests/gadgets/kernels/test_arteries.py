@@ -11,10 +11,10 @@ def collapsed(log_weights):
     transits, arrivals = np.shape(log_weights)
     joint = np.empty((6, transits, arrivals))
     joint[0], joint[1], joint[2], joint[3], joint[4], joint[5] = log_weights, 3.0, 0.25, 0.02, 1e-6, 0.0
-    found, blood = np.empty((3, transits), np.float32), np.empty((3, transits))
+    mixtures, blood = np.empty((1, 3, transits), np.float32), np.empty((3, transits))
     arrival = np.linspace(0.2, 0.6, arrivals)
-    collapse(joint, transits, arrival, arrivals, float(np.max(log_weights)), found, blood)
-    return found, blood
+    collapse(joint, transits, arrival, arrivals, float(np.max(log_weights)), mixtures, blood)
+    return mixtures[0], blood
 
 
 @pytest.mark.parametrize("depth", [50.0, 88.0, 700.0, 709.5, 720.0, 744.0, 800.0, np.inf])
