@@ -27,4 +27,5 @@ def holes(m0: NDArray[np.float32], brain: NDArray[np.bool_] | None) -> Iterator[
     count = int(np.count_nonzero(brain & ~(m0 > 0)))
     if count:
         level = Level.WARNING if count > _MANY_HOLES * np.count_nonzero(brain) else Level.INFO
-        yield Notice(f"M0 is too dark in {count} voxels of the brain: CBF is NaN there.", level)
+        voxels = "1 voxel" if count == 1 else f"{count} voxels"
+        yield Notice(f"M0 is too dark in {voxels} of the brain: CBF is NaN there.", level)

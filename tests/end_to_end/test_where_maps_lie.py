@@ -28,4 +28,5 @@ def test_the_file_of_a_map_lies_where_the_simulated_head_lies(tmp_path, slices, 
             folder.add(reply)
     folder.close()
     image = nibabel.load(tmp_path / "sub-aslive" / "perf" / "sub-aslive_cbf.nii.gz")
+    assert isinstance(image, nibabel.Nifti1Image)
     assert np.asarray(image.affine) == pytest.approx(protocol.grid.affine, abs=1e-3)  # mm; positions are float32

@@ -82,6 +82,7 @@ def test_each_mean_equals_the_batch_also_after_removals(run, count, data):
         np.testing.assert_allclose(mean.data[0], used.mean(0), rtol=1e-6, atol=1e-7)
         if len(used) > 1:
             np.testing.assert_allclose(mean.stderr[0], used.std(0, ddof=1) / np.sqrt(len(used)), rtol=1e-5)
+            assert mean.variance is not None
             np.testing.assert_allclose(mean.variance, used.var(0, ddof=1), rtol=1e-5)
         else:
             assert np.isnan(mean.stderr).all()

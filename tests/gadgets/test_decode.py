@@ -63,11 +63,12 @@ def left(out):
 
 def mean(out, scan):
     """Average as the next gadget does: by bolus, with weights."""
-    total = dict.fromkeys(scan.labeling.time_encoding.boluses, 0.0)
+    assert scan.labeling.time_encoding is not None
+    total = {bolus: np.zeros(()) for bolus in scan.labeling.time_encoding.boluses}
     weights = dict.fromkeys(total, 0.0)
     for difference in (message for messages in left(out).values() for message in messages):
         if difference.bolus in total:
-            total[difference.bolus] = total[difference.bolus] + difference.weight * difference.data
+            total[difference.bolus] = total[difference.bolus] + np.float64(difference.weight) * difference.data
             weights[difference.bolus] += difference.weight
     return np.stack([total[bolus] / weights[bolus] for bolus in total])
 
@@ -88,6 +89,7 @@ def test_the_sub_boluses_equal_those_of_a_sequential_scan(run, make_volume, kind
     scan = scan_of(kind, size, 1, TimeEncodedLabelSign=sign)
     out = run([Decode()], volumes(make_volume, scan, 1), scan)
     (made,) = left(out).values()
+    assert scan.labeling.time_encoding is not None
     assert [difference.bolus for difference in made] == list(scan.labeling.time_encoding.boluses)
     assert [difference.last for difference in made] == [False] * (size - 2) + [True]
     for difference, signal in zip(made, truth(scan), strict=True):
@@ -227,6 +229,7 @@ def test_a_head_that_moves_and_stays_there_is_not_taken_for_bad_images(run, make
 
 def test_the_other_label_sign_is_an_alarm(run, make_volume):
     scan = scan_of(cycles=2)
+    assert scan.labeling.time_encoding is not None
     own = ";".join("".join("+" if entry else "-" for entry in row) for row in scan.labeling.time_encoding.matrix)
     other = scan_of(cycles=2, TimeEncodedMatrix=own, TimeEncodedLabelSign=-1)
     out = run([Decode()], [MASK, *volumes(make_volume, scan, 2, sigma=0.1)], other)

@@ -68,7 +68,7 @@ def difference(offsets=(0.0,) * 3, t1: object = T1, delays=DELAYS, pulsed=False)
     out = np.empty((len(delays), *SHAPE))
     for index in np.ndindex(SHAPE):
         times = np.array(delays) + offsets[index[0]]
-        voxel = CBF[index], ATT[index], float(t1[index])
+        voxel = float(CBF[index]), float(ATT[index]), float(t1[index])
         if pulsed:
             made = pulsed_difference(*voxel, bolus_duration=0.7, inversion_time=times, **shared)
         else:

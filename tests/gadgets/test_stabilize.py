@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aslive.gadgets.kernels.stabilization import double_phase, fit
-from aslive.gadgets.pair import Pair, Subtraction
+from aslive.gadgets.kernels.subtraction_choice import Subtraction
+from aslive.gadgets.pair import Pair
 from aslive.gadgets.stabilize import Stabilize, StabilizeMode
 from aslive.streaming.flow import Mask, Volume
 from aslive.streaming.notices import Measurement, Notice

@@ -22,7 +22,7 @@ def test_dark_voxels_of_the_brain_are_counted_and_many_are_a_warning(dark, level
     m0[0, : dark - 1], m0[0, dark - 1] = 0, np.nan
     brain = np.array([[True] * 100, [False] * 100])
     (notice,) = holes(m0, brain)
-    assert f"in {dark} voxels" in notice.text
+    assert f"in {dark} voxel{'s' if dark > 1 else ''} of the brain" in notice.text
     assert notice.level is level
 
 

@@ -73,6 +73,7 @@ def sum_over_pairs(data, deviation):
 def test_means_and_deviations_are_those_of_all_pairs_of_times(truth):
     data = noisy(truth, 0.1, 2)
     found = posterior_of(data, 0.1)
+    assert found.abv is not None and found.abv_stderr is not None
     for v in range(2):
         mean, deviation = sum_over_pairs(data[:, v], 0.1)
         means = np.array([found.cbf[0, 0, v], found.att[0, 0, v], found.abv[0, 0, v]])
@@ -91,6 +92,7 @@ def test_intervals_hold_a_truth_drawn_from_the_prior_as_often_as_they_say():
     found = posterior_of(shown(cbf, att, abv, abat) + 0.175 * generator.standard_normal((6, len(att))), 0.175)
     for truth, lower, upper in ((cbf, found.cbf_lower, found.cbf_upper), (att, found.att_lower, found.att_upper)):
         assert np.mean((lower <= truth) & (truth <= upper)) == pytest.approx(0.95, abs=0.02)
+    assert found.abv is not None and found.abv_stderr is not None
     assert np.std((abv - found.abv) / found.abv_stderr) == pytest.approx(1, abs=0.1)
 
 
@@ -120,6 +122,7 @@ def test_clear_data_do_not_mislead_the_first_look(deviation):
     found = posterior_of(shown(cbf, att, abv, abat), deviation)
     np.testing.assert_allclose(found.cbf[0, 0], cbf, rtol=0.03)
     np.testing.assert_allclose(found.att[0, 0], att, atol=0.15)
+    assert found.abv is not None
     np.testing.assert_allclose(found.abv, abv[np.newaxis, np.newaxis], atol=0.002)
 
 

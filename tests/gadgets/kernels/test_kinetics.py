@@ -32,9 +32,8 @@ def arterial_input(
         return math.exp(-(time if pulsed else att) / blood.t1) if att <= time < att + duration else 0.0
 
     def unevenly(time: float) -> float:
-        assert way is not None
-
         def part(extra: float) -> float:
+            assert way is not None
             return spread(way, extra) * math.exp(-(time if pulsed else att + extra) / blood.t1)
 
         first, last = max(time - att - duration, 0.0), max(time - att, 0.0)

@@ -36,7 +36,7 @@ def integrated(att: float, t1: float, boluses: Boluses, flip_angle: float) -> li
 @pytest.mark.parametrize("pulsed", [False, True])
 @pytest.mark.parametrize("flip_angle", [0.0, math.radians(35), math.radians(90)])
 def test_a_train_of_readouts_shows_what_they_leave_to_each_other(flip_angle, pulsed):
-    boluses = Boluses(0.2 + 0.3 * np.arange(8), np.full(8, 0.7), pulsed)
+    boluses = Boluses(0.2 + 0.3 * np.arange(8, dtype=np.float64), np.full(8, 0.7), pulsed)
     seen = seen_by_small_flips(tissue_response(ATT, T1, boluses, BLOOD), boluses, T1, flip_angle)
     expected = [np.transpose([integrated(att, t1, boluses, flip_angle) for att in ATT]) for t1 in T1]
     np.testing.assert_allclose(seen, expected, atol=1e-6 * np.max(expected))

@@ -40,8 +40,8 @@ def measured(deviation, weights, cbf, seed=0):
 def variance_of(mean, weights, m0=M0, where=EVERYWHERE):
     """Ask ``from_residuals`` of a brain of one slice time."""
     every = np.repeat(np.asarray(weights, np.float64)[:, np.newaxis], SHAPE[0], axis=1)
-    rows = (np.broadcast_to(np.float32(value), SHAPE) for value in (m0, T1_TISSUE))
-    return from_residuals(mean, every, *rows, RESPONSE, np.zeros(SHAPE[0], np.int64), where)
+    bright, t1 = np.broadcast_to(np.float32(m0), SHAPE), np.broadcast_to(np.float32(T1_TISSUE), SHAPE)
+    return from_residuals(mean, every, bright, t1, RESPONSE, np.zeros(SHAPE[0], np.int64), where)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ TABLES = make_response(
 
 def left_of(data, weights, table=0, t1=0):
     data = np.ascontiguousarray(data, np.float32)
-    chosen = (np.full(len(data), number, np.int64) for number in (table, t1))
-    return best_fit_residuals(data, np.ascontiguousarray(weights, np.float64), *chosen, TABLES)
+    tables, times = np.full(len(data), table, np.int64), np.full(len(data), t1, np.int64)
+    return best_fit_residuals(data, np.ascontiguousarray(weights, np.float64), tables, times, TABLES)
 
 
 @pytest.mark.parametrize(("table", "t1"), [(0, 0), (0, 1), (1, 0), (1, 1)])

@@ -54,6 +54,7 @@ def test_the_variance_is_pooled_over_all_means(counts, seed):
     _, _, variance, freedom = summarize(means)
     assert freedom == sum(counts) - len(counts)
     if freedom:
+        assert variance is not None
         np.testing.assert_allclose(variance, squares / freedom, rtol=1e-5)
     else:
         assert variance is None
