@@ -41,7 +41,6 @@ class Pair(Gadget):
     """Whether volumes that lack lines may make pairs."""
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
-    _pairs: tuple[int | None, ...] = field(default=(), init=False, repr=False)
     _last_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
     _alone: set[int] = field(default_factory=set, init=False, repr=False)
     _volume_of: dict[int, int] = field(default_factory=dict, init=False, repr=False)
@@ -63,10 +62,9 @@ class Pair(Gadget):
     def start(self, scan: Scan) -> None:
         """Find out which volumes belong together."""
         self._labeling = labeling = scan.labeling
-        self._pairs = labeling.pairs
-        self._last_of = {pair: number for number, pair in enumerate(self._pairs) if pair is not None}
-        members = Counter(self._pairs)
-        self._alone = {number for number, pair in enumerate(self._pairs) if pair is not None and members[pair] == 1}
+        self._last_of = {pair: number for number, pair in enumerate(labeling.pairs) if pair is not None}
+        members = Counter(labeling.pairs)
+        self._alone = {number for number, pair in enumerate(labeling.pairs) if pair is not None and members[pair] == 1}
         self._polarity_known = bool(labeling.context or labeling.rule)
         limits = scan.encoding.limits.get("repetition") if scan.encoding else None
         self._repetitions_vary = limits is not None and limits.maximum > limits.minimum
@@ -110,18 +108,15 @@ class Pair(Gadget):
     def _slot(self, volume: Volume) -> int:
         """Give the number of the pair that a volume belongs to."""
         place = volume.place
-        if self._repetitions_vary and not self._pairs:
+        if self._repetitions_vary and not self._labeling.pairs:
             repetition = place.counters.repetition
             if self._volume_of.setdefault(repetition, place.volume) != place.volume and not self._by_repetition:
                 self._by_repetition = True  # control and label share one: it tells their pair even if one is lost
                 self._pending = {held[0].place.counters.repetition: held for held in self._pending.values()}
             if self._by_repetition:
                 return repetition
-        pair = self._labeling.pair_of(place.number) if not self._pairs else self._listed(place.number)
+        pair = self._labeling.pair_of(place.number)
         return -1 - place.number if pair is None else pair
-
-    def _listed(self, number: int) -> int | None:
-        return self._pairs[number] if 0 <= number < len(self._pairs) else None
 
     def _take(self, volume: Volume, slot: int) -> Iterator[Difference | Notice]:
         place = volume.place
@@ -177,8 +172,8 @@ class Pair(Gadget):
             else:
                 yield from self._say_of_boluses(volume)
             return
-        overdue = [pair for pair in self._pending if self._pairs and self._last_of.get(pair, number) < number]
-        allowed = _WAITING if self._pairs else 1
+        overdue = [pair for pair in self._pending if self._labeling.pairs and self._last_of.get(pair, number) < number]
+        allowed = _WAITING if self._labeling.pairs else 1
         while overdue or len(self._pending) >= allowed:
             lonely, _ = self._pending.pop(overdue.pop(0) if overdue else next(iter(self._pending)))
             yield Notice(

@@ -196,6 +196,15 @@ class Labeling:
     """``2D`` or ``3D``."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     """Where each field above came from, by its name here."""
+    pairs: tuple[int | None, ...] = field(default=(), init=False, repr=False, compare=False)
+    """The pair of each volume of ``context``, from 0; None for what is in none.
+
+    Each volume goes with the earliest one of the other role and the same bolus that still waits.
+    """
+
+    def __post_init__(self) -> None:
+        """Pair the volumes once, as every shot asks for its pair."""
+        object.__setattr__(self, "pairs", self._paired())
 
     @property
     def stated(self) -> bool:
@@ -234,12 +243,7 @@ class Labeling:
             count = volume - (self.rule.leading_dummies + self.rule.leading_m0scan if self.rule else 0)
         return divmod(count, self.time_encoding.images) if count >= 0 else None
 
-    @property
-    def pairs(self) -> tuple[int | None, ...]:
-        """The pair of each volume of ``context``, from 0; None for what is in none.
-
-        Each volume goes with the earliest one of the other role and the same bolus that still waits.
-        """
+    def _paired(self) -> tuple[int | None, ...]:
         found: list[int | None] = []
         count = 0
         waiting: dict[Bolus | None, deque[tuple[Role, int]]] = {}
