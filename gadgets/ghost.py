@@ -15,6 +15,7 @@ from ..streaming.flow import Place
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Measure, Measurement, Notice
 from ..streaming.readouts import Kind, Readout, Train
+from ..streaming.remarks import Remarks
 from ..streaming.scan import Encoding, Labeling, Scan
 from .kernels.navigator import Comparison, compare, phase, slope, steps
 from .kernels.navigator_history import Estimate, NavigatorHistory
@@ -102,7 +103,7 @@ class CorrectGhost(Gadget):
     _by_repetition: bool = field(default=True, init=False, repr=False)
     _repetitions: set[int] = field(default_factory=set, init=False, repr=False)
     _echoes: bool = field(default=False, init=False, repr=False)
-    _said: set[str] = field(default_factory=set, init=False, repr=False)
+    _remarks: Remarks = field(default_factory=Remarks, init=False, repr=False)
     _lost: int = field(default=0, init=False, repr=False)
 
     def needed(self, scan: Scan) -> bool:
@@ -119,7 +120,7 @@ class CorrectGhost(Gadget):
         self._history, self._measured, self._leading, self._group, self._shot = {}, {}, {}, [], None
         self._awaited = self._encoding is not None and self._encoding.echo_planar
         self._numbers, self._by_repetition, self._repetitions = {}, True, set()
-        self._said, self._lost, self._echoes = set(), 0, reads_several_echoes(scan)
+        self._remarks, self._lost, self._echoes = Remarks(), 0, reads_several_echoes(scan)
 
     def process(self, message: Readout | Train) -> Iterator[Readout | Train | Measurement | Notice]:
         """Keep a navigator; correct a line, or the lines of a train, or let them wait for their navigators."""
@@ -198,7 +199,7 @@ class CorrectGhost(Gadget):
         known = self._history.get(shot.lane)
         if known is None or known.empty:
             if self._encoding is not None and self._encoding.echo_planar:
-                yield from self._say(
+                yield from self._remarks.say(
                     "EPI lines came without navigators (flag 24): lines read to and fro are not made to fit each "
                     "other, and a ghost half a field of view away will stay. Let the sequence acquire three lines "
                     "without phase encoding ahead of each shot, and its converter flag them."
@@ -207,7 +208,9 @@ class CorrectGhost(Gadget):
         shot.estimate = known.estimate(_first_line(first), self._pair(first))
         if known.lines <= _TRIPLET and not self._echoes:  # further echoes follow the navigators of the first
             self._lost += 1
-            yield from self._say("A shot came without navigators: it is corrected as those before it were.", Level.INFO)
+            yield from self._remarks.say(
+                "A shot came without navigators: it is corrected as those before it were.", Level.INFO
+            )
 
     def _close(self, following: Readout | None) -> Iterator[Readout | Train | Measurement | Notice]:
         """Learn from a group of navigators, and begin the shot that follows, or release the one that waits."""
@@ -239,12 +242,14 @@ class CorrectGhost(Gadget):
                 yield from self._measure(comparison, group, target, lane)
         elif not history.empty:
             self._lost += 1
-            yield from self._say(
+            yield from self._remarks.say(
                 "Navigators were lost, or hold no numbers: their shot is corrected as the volumes before it were.",
                 Level.INFO,
             )
         else:
-            yield from self._say("Navigators tell nothing: they are of one direction only, empty, or hold no numbers.")
+            yield from self._remarks.say(
+                "Navigators tell nothing: they are of one direction only, empty, or hold no numbers."
+            )
         estimate = history.estimate(_first_line(target), None if reference else self._pair(target))
         if estimate is not None and not reference:
             partition = group[0].counters.kspace_encode_step_2
@@ -349,12 +354,6 @@ class CorrectGhost(Gadget):
 
     def _pair(self, line: Readout) -> int | None:
         return self._labeling.pair_of(self._number(line))
-
-    def _say(self, text: str, level: Level = Level.WARNING) -> Iterator[Notice]:
-        """Say something once."""
-        if text not in self._said:
-            self._said.add(text)
-            yield Notice(text, level)
 
 
 def _echo_spacing(encoding: Encoding | None) -> float:

@@ -12,6 +12,7 @@ from ..streaming.errors import ConfigError, DataError
 from ..streaming.flow import FULL, CoilImages, KSpace, Place, Sampling
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
+from ..streaming.remarks import Remarks
 from ..streaming.scan import Scan
 from .kernels.fft import Backend
 from .kernels.grid import central, kept
@@ -91,7 +92,7 @@ class TransformTrajectory(Gadget):
     _sampling: Sampling = field(default=FULL, init=False, repr=False)
     _unit: Unit | None = field(default=None, init=False, repr=False)
     _known: dict[int, _Sampled | None] = field(default_factory=dict, init=False, repr=False)
-    _said: set[str] = field(default_factory=set, init=False, repr=False)
+    _remarks: Remarks = field(default_factory=Remarks, init=False, repr=False)
     _open: dict[int, Place] = field(default_factory=dict, init=False, repr=False)
 
     def needed(self, scan: Scan) -> bool:
@@ -118,7 +119,7 @@ class TransformTrajectory(Gadget):
         wanted = zip(sizes, sizes, lengths, encoding.recon_field_of_view, encoding.recon_matrix, strict=True)
         x, y, z = (kept(*axis) for axis in wanted)
         self._kept = x, y, z
-        self._unit, self._known, self._said, self._open, self._sampling = None, {}, set(), {}, FULL
+        self._unit, self._known, self._remarks, self._open, self._sampling = None, {}, Remarks(), {}, FULL
         self._coils, self._in_plane, self._along_z = 0, None, None
         if scan.coils > 0:
             self._prepare(scan.coils)
@@ -164,16 +165,16 @@ class TransformTrajectory(Gadget):
         trajectory = message.trajectory
         if trajectory is None or trajectory.shape[:2] != message.data.shape[2:] or trajectory.shape[2] < 2:
             if message.data.any():  # zeros stand for a plane that never came
-                yield from self._say("none", _NO_TRAJECTORY, Level.ERROR)
+                yield from self._remarks.say(_NO_TRAJECTORY, Level.ERROR)
             return None
         delay = self.trajectory_delay / message.place.dwell if message.place.dwell > 0 else 0.0
         if self.trajectory_delay and not delay:
-            yield from self._say("dwell", "The readouts do not tell their dwell time: trajectory_delay is not applied.")
+            yield from self._remarks.say("The readouts do not tell their dwell time: trajectory_delay is not applied.")
         key = xxh3_64_intdigest(np.ascontiguousarray(trajectory).tobytes() + np.float64(delay).tobytes())
         if key not in self._known:
             if len(self._known) >= max(1, min(_KEPT, _KEPT_POINTS // max(1, trajectory[..., 0].size))):
                 del self._known[next(iter(self._known))]
-                yield from self._say("many", _MANY, Level.INFO)
+                yield from self._remarks.say(_MANY, Level.INFO)
             self._known[key] = yield from self._read(trajectory, delay)
         return self._known[key]
 
@@ -181,22 +182,22 @@ class TransformTrajectory(Gadget):
         """Read a trajectory that was not seen before."""
         third = third_coordinate(trajectory)
         if third is Third.UNKNOWN:
-            yield from self._say("third", _THREE_DIMENSIONAL, Level.ERROR)
+            yield from self._remarks.say(_THREE_DIMENSIONAL, Level.ERROR, subject="third")
             return None
         if third is Third.DENSITY:
-            yield from self._say("third", _DENSITY, Level.INFO)
+            yield from self._remarks.say(_DENSITY, Level.INFO, subject="third")
         if not np.any(trajectory[..., :2], where=np.isfinite(trajectory[..., :2])):
-            yield from self._say("still", _STILL, Level.ERROR)
+            yield from self._remarks.say(_STILL, Level.ERROR)
             return None
         if self._unit is None:
             self._unit = recognise_unit(trajectory, self._matrix, self._field_of_view)
             if self._unit is None:
                 reach = f"{np.max(np.abs(trajectory[..., :2]), initial=0, where=np.isfinite(trajectory[..., :2])):g}"
                 units = ", ".join(Unit)
-                yield from self._say(
-                    "unit",
+                yield from self._remarks.say(
                     f"The trajectory reaches {reach}, too far for the matrix in any of: {units}. No image can be made.",
                     Level.ERROR,
+                    subject="unit",
                 )
                 return None
             yield Notice(f"The coordinates of the trajectory are taken for {self._unit}.", Level.INFO)
@@ -205,8 +206,8 @@ class TransformTrajectory(Gadget):
         points, counts, outside = cycles_per_voxel(shifted, factors)
         if outside:
             share = f"{outside} of {counts.size} samples"
-            yield from self._say(
-                "outside", f"In a plane {share} lie outside of the k-space of the matrix and are not used."
+            yield from self._remarks.say(
+                f"In a plane {share} lie outside of the k-space of the matrix and are not used.", subject="outside"
             )
         if not counts.any():
             return None
@@ -223,9 +224,3 @@ class TransformTrajectory(Gadget):
             for move, size, length in zip(shift, self._matrix, self._field_of_view, strict=True)
         ]
         return np.exp(2j * np.pi * (np.asarray(voxels) @ points)).astype(np.complex64)
-
-    def _say(self, topic: str, text: str, level: Level = Level.WARNING) -> Iterator[Notice]:
-        """Say something about a topic, once in a scan."""
-        if topic not in self._said:
-            self._said.add(topic)
-            yield Notice(text, level)
