@@ -7,11 +7,11 @@ from time import perf_counter
 from .errors import AsliveError, ConfigError, GadgetError
 from .gadget import Gadget
 from .messages import Array, Image, Waveform
-from .notices import Notice
+from .notices import Measurement, Notice
 from .readouts import Readout, Train
 from .scan import Scan
 
-ENTERS = (Readout, Image, Waveform, Array, Notice)
+ENTERS = (Readout, Image, Waveform, Array, Notice, Measurement)
 """What comes in at the head of every chain."""
 
 _END = object()

@@ -39,6 +39,83 @@ class Measure(StrEnum):
     WHITE_MATTER_CBF_STDERR = "white_matter_cbf_stderr"
     """Its standard error."""
 
+    # Of the raw signal, once for each volume.
+    SPIKES = "spikes"
+    """Readouts with a spike."""
+    SATURATED = "saturated"
+    """Readouts in which the receiver was at its limit."""
+    GAIN = "gain"
+    """Signal of all coils over that of the volumes of the same role before it."""
+    DEAD_COILS = "dead_coils"
+    """Coils without signal."""
+    NOISY_COILS = "noisy_coils"
+    """Coils whose noise is far above that of the others."""
+    LINES_OUT_OF_ORDER = "lines_out_of_order"
+    """Lines whose time stamp or counter goes back."""
+    NOISE_SCAN_SIGNAL = "noise_scan_signal"
+    """What the measurement of noise holds beside noise, share of its power; once."""
+    SHOT_DISPLACEMENT = "shot_displacement"
+    """How far the navigators of a shot lie from those of the first shot of its role, m; the largest of a volume."""
+    MISSING_LINES = "missing_lines"
+    """Lines that never came, share of the volume's."""
+
+    # Of the images.
+    DVARS = "dvars"
+    """Root mean square change in the brain since the volume before of the same role, over what noise alone gives."""
+    ORDER_T = "order_t"
+    """t of the mean control - label in gray matter, over the pairs."""
+    M0_RATIO = "m0_ratio"
+    """Signal of the m0scan over that of the controls, over what TR, T1 and suppression predict."""
+
+    # Of the maps, once for each.
+    QEI = "qei"
+    """Quality evaluation index (Dolui et al., 2024), 0 to 1."""
+    QEI_CORRELATION = "qei_correlation"
+    QEI_DISPERSION = "qei_dispersion"
+    QEI_NEGATIVE = "qei_negative"
+    SPATIAL_COV = "spatial_cov"
+    """Standard deviation of CBF in gray matter over its mean."""
+    SPATIAL_COV_DEBIASED = "spatial_cov_debiased"
+    """The same without the share of noise; from 5 pairs on."""
+    TEMPORAL_SNR = "temporal_snr"
+    """Mean over gray matter of mean over standard deviation of control - label, of one pair."""
+    RATING = "rating"
+    """1 (excellent) to 4 (poor), as MRICloud."""
+    NEGATIVE_CBF = "negative_cbf"
+    """Share of gray matter with negative CBF."""
+    MEAN_GRAY_MATTER_CBF = "mean_gray_matter_cbf"
+    """Mean CBF of gray-matter voxels, mL/100 g/min."""
+    MEAN_WHITE_MATTER_CBF = "mean_white_matter_cbf"
+    """Mean CBF of white-matter voxels, mL/100 g/min."""
+    GRAY_WHITE_RATIO = "gray_white_ratio"
+    """Of the two."""
+    HIGH_CBF = "high_cbf"
+    """Share of the brain with CBF above 150 mL/100 g/min."""
+    EMPTY_MAP = "empty_map"
+    """1 where the map is zero or not a number everywhere, else 0."""
+    MISSING_VOXELS = "missing_voxels"
+    """Share of the brain in which the map is no number."""
+    REGION_CBF = "region_cbf"
+    """Mean CBF of gray matter in a region, mL/100 g/min."""
+    REGION_ATT = "region_att"
+    """Mean arterial transit time of gray matter in a region, s."""
+    REGION_RATIO = "region_ratio"
+    """CBF of gray matter in a region over that of all other regions."""
+    ASYMMETRY = "asymmetry"
+    """200 (right - left) / (right + left) of a pair of regions, %."""
+    LABELING_SHARE = "labeling_share"
+    """Signal of labeled blood in gray matter over what usual flow and efficiency predict."""
+    LABELING_CHANGE = "labeling_change"
+    """Signal of labeled blood in the latest pairs over that of the pairs before."""
+    ATLAS_AGREEMENT = "atlas_agreement"
+    """How well the average brain lies on the images, 0 to 1."""
+
+    # Of the computation.
+    LATENCY = "latency"
+    """From the last data of a pair to its map, s."""
+    LAG = "lag"
+    """How far the computation is behind what has arrived, s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -47,7 +124,16 @@ class Measurement:
     name: Measure
     value: float
     """NaN where there is no answer."""
-    place: Place
+    place: Place | None = None
+    """Of the volume; none for what belongs to no volume."""
+    stderr: float = float("nan")
+    """Its standard error; NaN where there is none."""
+    region: str = ""
+    """Where in the brain; empty for the whole."""
+    pairs: int = 0
+    """Pairs it was measured on; 0 for a single volume."""
+    source: str = ""
+    """Which maps of tissue it hangs on, ``atlas`` or ``sent``; empty where it needs none."""
 
 
 class Level(StrEnum):

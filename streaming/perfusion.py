@@ -29,6 +29,8 @@ class Difference:
     """Information in it: its variance is that of a usual difference over this."""
     last: bool = True
     """Whether it is the last of its pair or cycle, so that the maps can follow."""
+    slices: tuple[bool, ...] | None = None
+    """Which slices count, by z; None where all do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class MeanDifference:
     """The mean control - label of each bolus over the pairs so far, and how sure it is."""
 
     data: NDArray[np.float32]
-    """Shape ``(boluses, z, y, x)``, in units of the images."""
+    """Shape ``(boluses, z, y, x)``, in units of the images; NaN in slices of a bolus in which nothing counts."""
     stderr: NDArray[np.float32]
     """Standard error of each mean by its own spread, same shape; NaN with fewer than two differences."""
     place: Place
@@ -60,7 +62,9 @@ class MeanDifference:
     variance: NDArray[np.float32] | None = None
     """Of one difference of weight 1, pooled over the boluses, shape ``(z, y, x)``; none while nothing was repeated."""
     degrees_of_freedom: int = 0
-    """Of the variance: differences less means."""
+    """Of the variance: differences less means; of the slice with the fewest that has any."""
+    degrees_by_slice: NDArray[np.int64] | None = None
+    """The same by z; 0 where the variance is NaN. None where all slices have as many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ from .messages import (
     Waveform,
 )
 from .notices import Level, Measure, Measurement, Notice
+from .pace import Pace
+from .perfusion import Map, MapName
 from .registry import LONGEST_NAME, Registry
 from .scan import Noise, Scan
 from .sinks.reply import Reply
@@ -104,6 +106,8 @@ class Session:
     """Finds the noise of an earlier measurement by its id."""
     keep_noise: Callable[[str, Noise], None] | None = None
     """Is given the id and the noise of this measurement, for later ones."""
+    pace: Pace | None = None
+    """Tells when the data arrived, where they come live."""
 
     state: State = field(default=State.CONFIG, init=False)
     readouts: int = field(default=0, init=False)
@@ -111,13 +115,17 @@ class Session:
     scan: Scan | None = field(default=None, init=False)
     error: str = field(default="", init=False)
     """Why the session failed, if it did."""
-    measured: dict[Measure, Measured] = field(default_factory=dict, init=False)
-    """What was measured of the data on the way."""
+    measured: dict[str, Measured] = field(default_factory=dict, init=False)
+    """What was measured of the data on the way, by name, and region where there is one."""
     _recipe: Recipe | None = field(default=None, init=False)
     _header: str = field(default="", init=False)
     _notes: list[Notice] = field(default_factory=list, init=False)
     _chain: Chain | None = field(default=None, init=False)
     _door: Door | None = field(default=None, init=False)
+    _timed: list[Measurement] = field(default_factory=list, init=False)
+    """Measurements of the computation itself, that wait until the chain has come to rest."""
+    _timed_map: tuple[int, int] = field(default=(-1, -1), init=False)
+    """Volume and pairs of the latest map that was timed."""
     _reply: Reply = field(default_factory=Reply, init=False)
     _flowing: bool = field(default=False, init=False)
 
@@ -278,15 +286,31 @@ class Session:
         if self._chain:
             for output in self._chain.push(message):
                 yield from self._out(output)
+        while self._timed and self._chain:
+            for output in self._chain.push(self._timed.pop(0)):
+                yield from self._out(output)
 
     def _out(self, output: object) -> Iterator[Message]:
         if isinstance(output, Measurement):
-            self.measured.setdefault(output.name, Measured()).add(output.value)
+            name = f"{output.name}:{output.region}" if output.region else str(output.name)
+            self.measured.setdefault(name, Measured()).add(output.value)
         if isinstance(output, Noise) and self.keep_noise and self.scan and self.scan.measurement_id:
             self.keep_noise(self.scan.measurement_id, output)
         if self.watch:
             self.watch(output)
         yield from self._reply.messages(output)
+        if self.pace and isinstance(output, Map) and output.name in (MapName.CBF, MapName.DELTAM):
+            self._time(output, self.pace)
+
+    def _time(self, result: Map, pace: Pace) -> None:
+        """Tell how long the first map of an update took since its data arrived, and how long these had waited."""
+        if (result.place.volume, result.pairs) == self._timed_map:
+            return
+        self._timed_map = result.place.volume, result.pairs
+        self._timed += [
+            Measurement(Measure.LATENCY, pace.since_arrival, result.place, pairs=result.pairs),
+            Measurement(Measure.LAG, pace.lag, result.place, pairs=result.pairs),
+        ]
 
     def _finish(self, *last: Notice) -> Iterator[Message]:
         yield from self._announce()

@@ -22,12 +22,14 @@ from .errors import AsliveError, PeerSilent, ProtocolError
 from .journal import bytes_of
 from .messages import Acquisitions, Image, Message
 from .noise_store import SUFFIX, NoiseStore, write_noise
+from .pace import Pace
 from .perfusion import MapName
 from .registry import Registry
 from .rehearsal import rehearse
 from .scan import Noise
 from .session import Session, State
 from .sinks.nifti import BidsFolder
+from .sinks.quality import QualityReport
 from .sinks.reply import Reply
 from .wire import Decoder, encode
 
@@ -84,14 +86,18 @@ class Live:
         self._session = session
         self._path = Path(job.journal)
         self._size = 0
+        self.pace = Pace()
         self._end: str | None = None
 
     def __iter__(self) -> Iterator[memoryview]:
         if self._job.journal:
-            yield from bytes_of(self._path, self._wait)
+            for piece in bytes_of(self._path, self._wait):
+                self.pace.take(len(piece))
+                yield piece
         while self._end is None:
             taken = self._next()
             if taken.kind == Kind.BYTES:
+                self.pace.take_now()
                 yield memoryview(taken.payload)
             elif taken.kind == Kind.END:
                 self._end = taken.payload.decode()
@@ -102,6 +108,7 @@ class Live:
         """Wait until the journal has grown; ``None`` when it will grow no more."""
         while True:
             size = self._path.stat().st_size
+            self.pace.grew(size)
             if size > self._size:
                 self._size = size
                 return size
@@ -133,11 +140,12 @@ class Live:
 
 
 class Files:
-    """Writes what leaves the chain as NIfTI with BIDS names, whatever the scanner itself is sent."""
+    """Writes what leaves the chain as NIfTI and tables with BIDS names, whatever the scanner itself is sent."""
 
     def __init__(self, folder: Path, session: Session) -> None:
         self._reply = Reply(maps=tuple(MapName))
         self._folder = BidsFolder(folder)
+        self._quality = QualityReport()
         self._session = session
         self._started = False
 
@@ -146,6 +154,7 @@ class Files:
         if not self._started and self._session.scan:
             self._reply.start(self._session.scan)
             self._started = True
+        self._quality.add(output)
         for message in self._reply.messages(output):
             if isinstance(message, Image):
                 self._folder.add(message)
@@ -153,6 +162,7 @@ class Files:
     def close(self) -> None:
         """Write the files."""
         self._folder.close()
+        self._quality.write(self._folder.perfusion, self._folder.subject)
 
 
 def noise_found(store: NoiseStore, journal: str, measurement: str) -> Noise | None:
@@ -177,7 +187,9 @@ def run(line: Line, job: Job) -> dict[str, Any]:  # Any: JSON values
         store = NoiseStore(Path(job.noise))
         session.noise_of = partial(noise_found, store, job.journal)
         session.keep_noise = store.keep
-    for message in converse(iter(Live(line, job, decoder, session)), session, decoder):
+    live = Live(line, job, decoder, session)
+    session.pace = live.pace
+    for message in converse(iter(live), session, decoder):
         line.send(Kind.REPLY, encode(message, job.nul))
     if files:
         files.close()

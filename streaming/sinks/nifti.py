@@ -78,6 +78,11 @@ class BidsFolder:
         self._newest: dict[str, dict[int, Part]] = {}
         self._changed: dict[str, None] = {}
 
+    @property
+    def perfusion(self) -> Path:
+        """Where the files of the scan go."""
+        return self.folder / f"sub-{self.subject}" / "perf"
+
     def add(self, image: Image) -> None:
         """Take an image in the place of the last of its map."""
         try:
@@ -97,7 +102,7 @@ class BidsFolder:
         """Write what has changed since the last time."""
         if not self._changed:
             return
-        perfusion = self.folder / f"sub-{self.subject}" / "perf"
+        perfusion = self.perfusion
         perfusion.mkdir(parents=True, exist_ok=True)
         self._describe()
         for name in self._changed:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..layouts import IMAGE_HEADER, ImageType
 from ..messages import Image, Message, Text
 from ..notices import Level, Notice, Progress
 from ..perfusion import Map, MapName
+from ..quality import Advice
 from ..scan import Scan
 from .acquisition import acquisition
 from .integers import step, window
@@ -82,6 +84,7 @@ class Reply:
         """Learn the geometry of the scan."""
         self._scan = scan
         self._indices: dict[MapName, int] = {}
+        self._advice: Advice | None = None
 
     def messages(self, output: object) -> Iterator[Message]:
         """Give what to send for one thing that left the chain; nothing for what stays inside."""
@@ -93,6 +96,8 @@ class Reply:
                 yield self._text(text, level)
             case Progress(place, segment, segments):
                 yield self._text(f"Volume {place.volume}: {segment} of {segments} segments.", Level.INFO)
+            case Advice():
+                self._advice = output
             case Image() | Text():
                 yield output
 
@@ -101,7 +106,7 @@ class Reply:
 
     def _images(self, result: Map) -> Iterator[Image]:
         data = np.ascontiguousarray(result.data, np.float32)
-        attributes = _attributes(result, self._scan)
+        attributes = _attributes(result, self._scan) | _advised(self._advice)
         pixels: NDArray[np.generic] = data
         if self.pixel_format is PixelFormat.INT16:
             slope = step(result.name, data)
@@ -156,6 +161,14 @@ class Reply:
             return (0.0, 0.0, 0.0)
         x, y, z = encoding.recon_field_of_view
         return (x, y, z if self._scan.three_dimensional else z * shape[0])
+
+
+def _advised(advice: Advice | None) -> dict[str, str | list[str]]:
+    """Give the latest advice; it was made on the map before this one."""
+    if advice is None:
+        return {}
+    needed = f"{advice.pairs_needed:.3g}" if isfinite(advice.pairs_needed) else "unknown"
+    return {"aslive_advice": str(advice.action), "aslive_pairs_needed": needed}
 
 
 def _attributes(result: Map, scan: Scan) -> dict[str, str | list[str]]:

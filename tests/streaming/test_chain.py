@@ -264,7 +264,7 @@ def test_a_gadget_without_input_is_refused():
     with pytest.raises(
         ConfigError,
         match="gadget 'mask' takes Slab, which nothing before it in the chain makes; before it there is: "
-        "Array, Image, KSpace, Notice, Readout, Waveform",
+        "Array, Image, KSpace, Measurement, Notice, Readout, Waveform",
     ):
         Chain([("split", Split()), ("mask", TakesSlab())])
 
