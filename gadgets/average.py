@@ -20,7 +20,9 @@ _MOST_BOLUSES = 128  # more delays than any scan has; each costs 16 bytes per vo
 
 class _Kept(NamedTuple):
     values: NDArray[np.float32]
+    """Shape ``(z, voxels)``."""
     weight: float
+    slices: NDArray[np.bool_] | None
 
 
 @dataclass
@@ -31,7 +33,9 @@ class Average(Gadget):
     in them: Welford's running mean and sum of squares in float64; ``stderr = sqrt(s / (n - 1) / W)``, W the sum of the
     weights, NaN below two differences. The variance of a difference is that around all means, pooled: ``sum of s / sum
     of (n - 1)``. The result equals the batch one to rounding, also after removals. A mean goes out when the last
-    difference of a pair or cycle has come; a bolus whose differences were all taken out is gone.
+    difference of a pair or cycle has come; a bolus whose differences were all taken out is gone. A difference may count
+    in some of its slices only: n, W and degrees of freedom are those of each slice, and where a bolus has nothing in a
+    slice its mean is NaN.
     """
 
     kept_pairs: int = 256
@@ -75,7 +79,8 @@ class Average(Gadget):
         if fault:
             yield Notice(f"Pair {message.pair} {fault}, and is left out.")
             return
-        kept = _Kept(np.ascontiguousarray(message.data).ravel(), message.weight)
+        planes = np.ascontiguousarray(message.data).reshape(self._shape[0], -1)
+        kept = _Kept(planes, message.weight, None if message.slices is None else np.array(message.slices, np.bool_))
         if message.pair not in self._kept:
             self._pairs += 1
             self._kept[message.pair] = {}
@@ -83,9 +88,11 @@ class Average(Gadget):
                 del self._kept[next(iter(self._kept))]
         self._kept[message.pair][bolus] = kept
         if bolus not in self._means:
-            self._means[bolus] = RunningMean(kept.values.size)
+            self._means[bolus] = RunningMean(*planes.shape)
         self._means[bolus].add(*kept)
-        self._place, self._changed = message.place, True
+        if self._place is None or message.place.volume >= self._place.volume:  # an earlier pair may come back
+            self._place = message.place
+        self._changed = True
 
     def _fault(self, message: Difference, bolus: Bolus | None) -> str:
         """Tell why a difference cannot go into the mean; nothing where it can."""
@@ -93,6 +100,10 @@ class Average(Gadget):
             return f"of shape {message.data.shape} does not fit the mean"
         if not (isfinite(message.weight) and message.weight > 0):
             return f"of weight {message.weight:g} tells nothing"
+        if message.slices is not None and len(message.slices) != self._shape[0]:
+            return f"says which of {len(message.slices)} slices count, and has {self._shape[0]}"
+        if message.slices is not None and not any(message.slices):
+            return "has no slice that counts"
         odd = message.data.size - np.count_nonzero(np.isfinite(message.data))
         if odd:
             return f"has {odd} voxels that are no numbers, which would stay in the mean"
@@ -110,7 +121,7 @@ class Average(Gadget):
         for bolus, kept in differences.items():
             running = self._means[bolus]
             running.remove(*kept)
-            if running.count == 0:
+            if running.empty:
                 del self._means[bolus]
         self._pairs -= 1
         self._changed = True
@@ -125,7 +136,7 @@ class Average(Gadget):
             return
         boluses = sorted(self._means, key=lambda bolus: (bolus is not None, bolus or ()))
         means = [self._means[bolus] for bolus in boluses]
-        mean, stderr, variance, freedom = summarize(means)
+        mean, stderr, variance, degrees = summarize(means)
         shape = len(means), *self._shape
         yield MeanDifference(
             mean.reshape(shape),
@@ -134,7 +145,8 @@ class Average(Gadget):
             self._pairs,
             self._complex,
             tuple(boluses),
-            np.array([[running.weight] for running in means]),
+            np.stack([running.weights for running in means]),
             None if variance is None else variance.reshape(self._shape),
-            freedom,
+            int(degrees[degrees > 0].min(initial=degrees.max())),
+            degrees,
         )

@@ -12,10 +12,10 @@ from ..streaming.notices import Level, Notice
 from ..streaming.perfusion import M0, Constant, Map, MapName, MeanDifference, Physiology, SliceTimes
 from ..streaming.remarks import Remarks
 from ..streaming.scan import Labeling, LabelingType, Scan, Source
-from .calibration.bolus_times import bolus_times
 from .calibration.flow_remarks import NO_M0, for_want_of, holes
 from .calibration.ingredients import Ingredients
-from .kernels.perfusion import pasl_factor, pcasl_factor, quantify
+from .calibration.usual_difference import flow_factors
+from .kernels.perfusion import quantify
 
 _UNITS = "mL/100g/min"
 _MEAN = "deltam = mean of control - label"
@@ -97,7 +97,9 @@ class CBF(Gadget):
     ) -> Iterator[Map | Notice]:
         shape = m0.shape
         cbf, stderr = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        factors, equation = self._factors(shape[0], physiology)
+        (bolus,) = self._labeling.boluses
+        factors = flow_factors(self._labeling, physiology, bolus, self._with.offsets(shape[0]))
+        equation = _PASL if self._labeling.arterial_spin_labeling_type is LabelingType.PASL else _PCASL
         planes = [
             np.ascontiguousarray(array, np.float32).reshape(shape[0], -1)
             for array in (mean.data[0], mean.stderr[0], m0, cbf, stderr)
@@ -110,13 +112,3 @@ class CBF(Gadget):
             yield from self._remarks.say(text, Level.ERROR)
         for notice in holes(m0, self._with.mask_of(shape)):
             yield from self._remarks.say(notice.text, notice.level, subject="holes")
-
-    def _factors(self, slices: int, physiology: Physiology) -> tuple[NDArray[np.float64], str]:
-        """Give K of each slice, and the equation."""
-        (bolus,), number = self._labeling.boluses, physiology.number
-        delays = [bolus.post_labeling_delay + offset for offset in self._with.offsets(slices)]
-        duration = bolus_times(self._labeling, bolus)[1]
-        blood = number("t1_blood"), number("partition_coefficient"), number("labeling_efficiency")
-        pulsed = self._labeling.arterial_spin_labeling_type is LabelingType.PASL
-        factor, equation = (pasl_factor, _PASL) if pulsed else (pcasl_factor, _PCASL)
-        return np.array([factor(delay, duration, *blood) for delay in delays]), equation

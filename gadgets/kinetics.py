@@ -29,6 +29,7 @@ from .calibration.ingredients import Ingredients
 from .calibration.kinetic_model import KineticModel, Transits
 from .calibration.parameters import of_parameter
 from .calibration.relaxation import of_perfused_tissue
+from .kernels.constants import ARTERIAL_TRANSIT_TIME
 from .kernels.delay_mean import mean_over_boluses
 from .kernels.dispersion import Dispersion
 from .kernels.joint_fit import Differences, fit
@@ -36,7 +37,6 @@ from .kernels.posterior import Posterior, Prior
 from .kernels.response_axes import grouped
 from .kernels.weighted_delay import weighted_delay_att
 
-_USUAL_ATT = {True: 0.7, False: 1.3}  # s, of PASL and of (P)CASL, whose label starts farther away; as BASIL
 _PILED = 0.05  # of the brain, with the most likely transit time at the end of the grid
 _FLOW = "mL/100g/min"
 _UNITS = {
@@ -158,7 +158,8 @@ class FitKinetics(Gadget):
 
     @property
     def _prior(self) -> Prior:
-        att = _USUAL_ATT[self._pulsed] if self.prior_att is None else self.prior_att
+        usual = ARTERIAL_TRANSIT_TIME["PASL" if self._pulsed else "PCASL"]
+        att = usual if self.prior_att is None else self.prior_att
         flow = self.prior_cbf, self.prior_cbf_deviation
         return Prior(*flow, att, self.prior_att_deviation, self.nonnegative, self.prior_abv_deviation)
 
@@ -187,7 +188,8 @@ class FitKinetics(Gadget):
         constants |= relaxation.constants if model is not None else {}
         yield from self._say_what_is_missing(m0)
         if model is not None:
-            differences = Differences(mean.data, weights, mean.variance, mean.degrees_of_freedom)
+            degrees = mean.degrees_of_freedom if mean.degrees_by_slice is None else mean.degrees_by_slice
+            differences = Differences(mean.data, weights, mean.variance, degrees)
             found = fit(differences, model, self._prior, None if m0 is None else m0.data, brain)
             equation = _POSTERIOR.format(_PASL if self._pulsed else _PCASL)
             for name, data in _named(found).items():

@@ -16,12 +16,12 @@ from ..streaming.remarks import Remarks
 from ..streaming.scan import Role, Scan, Source
 from .calibration import m0_remarks as words
 from .calibration.ingredients import Ingredients
-from .calibration.m0_constants import number_of
+from .calibration.m0_expectation import INVERSION_EFFICIENCY, PRESATURATION_TIME, share_in_controls
 from .calibration.m0_images import M0Images
 from .calibration.m0_sources import Finding, Found, M0Sources
-from .calibration.m0_statements import repetition_time, shows_all, voxel_size
+from .calibration.m0_statements import shows_all, voxel_size
 from .calibration.parameters import of_parameter
-from .kernels.m0 import brightness, recovery, tissue_above
+from .kernels.m0 import brightness, tissue_above
 from .kernels.m0_surface import extrapolated, smoothed
 
 _DARKER, _BRIGHTER = 0.9, 1.5  # of the controls; between them lies what the T1 of tissue leaves uncertain
@@ -69,9 +69,9 @@ class FindM0(Gadget):
     """Share of the 98th percentile of M0 below which there is no tissue, and M0 is 0; 0 for none."""
     gain: float | None = None
     """What the m0scan is multiplied by to have the scale of the controls; by default the header's ``M0GainRatio``."""
-    presaturation_time: float = 0.0
+    presaturation_time: float = PRESATURATION_TIME
     """When the slices are saturated, s after the beginning of labeling; for suppressed controls."""
-    inversion_efficiency: float = 0.95
+    inversion_efficiency: float = INVERSION_EFFICIENCY
     """What a background-suppression pulse leaves of the magnetization that it turns over; for suppressed controls."""
     refocused: bool | None = None
     """Whether a spin echo is read, for a reference region; by default in 3-D (GRASE), and not in 2-D (EPI)."""
@@ -216,9 +216,9 @@ class FindM0(Gadget):
 
     def _doubt(self, data: NDArray[np.float32], name: str) -> Iterator[Notice]:
         """Say where M0 is brighter than unsuppressed controls let expect."""
-        repetition, first = repetition_time(self._scan, False), self._images.first
-        if shows_all(self._scan.labeling) and first is not None and repetition is not None:
-            share = float(recovery(number_of(repetition), self._with.stated.number("t1_tissue")))
-            ratio = share * brightness(data, first, self._with.mask_of(data.shape))
+        first = self._images.first
+        share = share_in_controls(self._scan, self._with, data.shape) if shows_all(self._scan.labeling) else None
+        if first is not None and share is not None:
+            ratio = brightness(share * data, first, self._with.mask_of(data.shape))
             if ratio > _BRIGHTER:
                 yield from self._remarks.say(words.bright(name, ratio), subject="bright")

@@ -12,7 +12,7 @@ from ..streaming.gadget import Gadget
 from ..streaming.notices import Level, Notice
 from ..streaming.perfusion import Difference
 from ..streaming.remarks import Remarks
-from ..streaming.scan import Labeling, Role, Scan
+from ..streaming.scan import Bolus, Labeling, Role, Scan
 from .calibration.subtraction import RunSubtraction
 from .kernels.polarity import Polarity
 from .kernels.subtraction_choice import Subtraction
@@ -154,7 +154,7 @@ class Pair(Gadget):
             difference = magnitude - np.abs(volume.data)
             if sign < 0:
                 np.negative(difference, out=difference)
-        yield from self._judge(difference)
+        yield from self._judge(difference, bolus)
         if self._flipped and self._held:
             difference = -difference
             place = _other_role(volume).place
@@ -193,7 +193,7 @@ class Pair(Gadget):
             subject="boluses",
         )
 
-    def _judge(self, difference: NDArray[np.float32]) -> Iterator[Notice]:
+    def _judge(self, difference: NDArray[np.float32], bolus: Bolus | None) -> Iterator[Notice]:
         """Look at the sign of the difference in the brain: blood makes control brighter than label."""
         if not self._labeling.stated:
             return
@@ -204,7 +204,7 @@ class Pair(Gadget):
             text = f"Nothing says which volumes are labels: by the sign of the first pair it is {order} (t {t:.1f})."
             yield Notice(text)
         elif self._labeling.context or self._labeling.rule:
-            self._polarity.add(difference, self._subtraction.mask)
+            self._polarity.add(difference, self._subtraction.mask, bolus)
             if self._polarity.turned_over(2):
                 yield Notice(
                     "Labels and controls look swapped: the mean difference in the brain is negative (t "

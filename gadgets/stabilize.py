@@ -1,7 +1,7 @@
 """Taking the drift of the phase out of each volume."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -111,7 +111,7 @@ class Stabilize(Gadget):
         if message.place.role is not Role.M0SCAN and self._turn_over(turned, message):
             offset -= np.copysign(np.pi, offset)
         yield Measurement(Measure.PHASE_OFFSET, float(offset), message.place)
-        yield Volume(turned, message.place, message.slice_times)
+        yield replace(message, data=turned)
 
     def _turn_over(self, data: NDArray[np.complex64], message: Volume) -> bool:
         """Turn over what has plainly the other sign than in the first volume of its delay; tell whether all has."""

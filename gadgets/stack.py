@@ -74,7 +74,7 @@ class Stack(Gadget):
         stamps = [slabs[index].place.time if index in slabs else 0.0 for index in order]
         beginning = min((stamp for stamp in stamps if stamp > 0), default=0.0)
         place = replace(first.place, time=beginning, missing=missing, geometry=_middle(order, slabs))
-        yield Volume(data, place, tuple(stamps))
+        yield Volume(data, place, tuple(stamps), _spacing(order, slabs))
 
 
 def _along(slab: Slab) -> float:
@@ -86,6 +86,13 @@ def _spatial_order(slabs: dict[int, Slab]) -> tuple[int, ...]:
     """Sort slices along the slice direction of the first one; as numbered where positions do not tell them apart."""
     numbered = sorted(slabs)
     return tuple(numbered[place] for place in spatial_order([_along(slabs[index]) for index in numbered]))
+
+
+def _spacing(order: tuple[int, ...], slabs: dict[int, Slab]) -> float:
+    """Give the way from slice to slice, m; 0 where there is only one."""
+    came = [z for z, index in enumerate(order) if index in slabs]
+    first, last = (slabs[order[z]].place.geometry.position for z in (came[0], came[-1]))
+    return float(np.linalg.norm(np.subtract(last, first))) / max(came[-1] - came[0], 1)
 
 
 def _middle(order: tuple[int, ...], slabs: dict[int, Slab]) -> Geometry:

@@ -1,19 +1,29 @@
 """A brain with real anatomy, cut to any field of view and matrix."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_fill_holes, find_objects, maximum_filter
 
+from ..streaming.errors import ConfigError
+from .arteries import moved_arteries
+from .cutting import TO_NIFTI, cut_moved
 from .grid import Grid
 from .kinetics import Dispersion
+from .pose import STILL, Pose
 from .territories import Late, Supply, number_of, territories
 from .tissue import TISSUES, Tissue
 
 _NOT_LATE = Supply()
+_MARGIN = 3
+"""Empty voxels around the template."""
+
+Cut = Callable[[Grid, Pose], NDArray[np.float32]]
+"""Gives the shares of the tissues in each voxel, shape ``(3, z, y, x)``, of a head that lies in a pose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,21 @@ class Anatomy:
     """When blood gets there, s; 0.3 s before gray matter, as BASIL assumes."""
     dispersion: Dispersion | None = None
     """How unevenly blood travels; none where all of it takes the transit time."""
+    cut: Cut | None = None
+    """How the head is cut anew when it moves; none where it cannot move."""
+    pose: Pose = STILL
+    """How it lies."""
+
+    def moved(self, pose: Pose) -> "Anatomy":
+        """Give the same head in another pose: tissues, territories and arteries move together."""
+        if pose == self.pose:
+            return self
+        if self.cut is None:
+            raise ConfigError("this head cannot move: its anatomy has no 'cut'; that of brain(grid) has one")
+        blood = self.arterial_blood_volume
+        if blood is not None:
+            blood = moved_arteries(self.grid, blood, self.pose, pose)
+        return replace(self, fractions=self.cut(self.grid, pose), arterial_blood_volume=blood, pose=pose)
 
     @property
     def gray_matter(self) -> NDArray[np.float32]:
@@ -52,13 +77,13 @@ class Anatomy:
     @property
     def territories(self) -> NDArray[np.uint8]:
         """Number of the artery that feeds each voxel, shape ``(z, y, x)``, from 1; 0 where there is nothing."""
-        return np.where(self.fractions.sum(axis=0) > 0, territories(self.grid), np.uint8(0))
+        return np.where(self.fractions.sum(axis=0) > 0, territories(self.grid, self.pose), np.uint8(0))
 
     @property
     def supplies(self) -> Iterator[tuple[Supply, NDArray[np.bool_]]]:
         """How blood gets to the voxels: each way there is, and which voxels it feeds, shape ``(z, y, x)``."""
         rest = np.ones(self.grid.shape, np.bool_)
-        fed = territories(self.grid) if self.late else np.zeros(self.grid.shape, np.uint8)
+        fed = territories(self.grid, self.pose) if self.late else np.zeros(self.grid.shape, np.uint8)
         for late in self.late:
             here = fed == number_of(late.territory)
             yield Supply(late.delay, late.flow), here
@@ -120,6 +145,33 @@ def brain(grid: Grid) -> Anatomy:
     is neither gray nor white inside the brain is fluid; outside it there is nothing. Source: ICBM 2009a nonlinear
     symmetric, Fonov et al., NeuroImage 54:313 (2011), as packed in nilearn.
     """
+    template, affine = _template()
+    weights = [_coverage(grid, axis, template[0].shape[axis], affine[axis, axis], affine[axis, 3]) for axis in range(3)]
+    fractions = [_average(volume, weights) for volume in template]
+    return Anatomy(grid, np.clip(np.stack(fractions), 0, 1), cut=_AverageBrain().cut)
+
+
+class _AverageBrain:
+    """The average brain, held once it has moved."""
+
+    @cached_property
+    def _held(self) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
+        """Shares, shape ``(x, y, z, 3)``, without what is empty all around; where any are near; where they lie."""
+        template, affine = _template()
+        filled = np.logical_or.reduce([volume > 0 for volume in template])
+        box = find_objects(filled.astype(np.uint8))[0]
+        shares = np.stack([np.pad(volume[box], _MARGIN) for volume in template], axis=-1)
+        affine = affine.copy()
+        affine[:3, 3] += np.diag(affine)[:3] * [along.start - _MARGIN for along in box]
+        near = np.asarray(maximum_filter(np.pad(filled[box], _MARGIN), 2 * _MARGIN + 1), np.bool_)
+        return shares, near, affine
+
+    def cut(self, grid: Grid, pose: Pose) -> NDArray[np.float32]:
+        return np.clip(cut_moved(*self._held, grid, pose), 0, 1)
+
+
+def _template() -> tuple[tuple[NDArray[np.float32], ...], NDArray[np.float64]]:
+    """Give the shares of gray matter, white matter and fluid, each of shape ``(x, y, z)``, and where they lie."""
     template = load_mni152_gm_template()
     gray = np.asarray(template.dataobj, np.float32)
     white = np.asarray(load_mni152_wm_template().dataobj, np.float32)
@@ -127,10 +179,7 @@ def brain(grid: Grid) -> Anatomy:
     inside = np.asarray(binary_fill_holes(np.asarray(load_mni152_brain_mask().dataobj) > 0))
     tissue = np.minimum(gray + white, 1)
     fluid = np.where(inside, 1 - tissue, 0).astype(np.float32)
-    affine = np.asarray(template.affine)
-    weights = [_coverage(grid, axis, gray.shape[axis], affine[axis, axis], affine[axis, 3]) for axis in range(3)]
-    fractions = [_average(volume, weights) for volume in (gray, white, fluid)]
-    return Anatomy(grid, np.clip(np.stack(fractions), 0, 1))
+    return (gray, white, fluid), np.asarray(template.affine, np.float64)
 
 
 def _average(volume: NDArray[np.float32], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -143,9 +192,8 @@ def _average(volume: NDArray[np.float32], weights: list[NDArray[np.float32]]) ->
 
 def _coverage(grid: Grid, axis: int, count: int, step_mm: float, first_mm: float) -> NDArray[np.float32]:
     """Tell which share of each voxel each template voxel covers along one axis, shape ``(voxels, count)``."""
-    toward_nifti = 1.0 if axis == 2 else -1.0  # templates run to the right and front, the grid to the left and back
     half = grid.voxel[axis] / 2
-    center = toward_nifti * grid.along(axis)[:, None]
+    center = np.sign(TO_NIFTI[axis]) * grid.along(axis)[:, None]
     source = (first_mm + step_mm * np.arange(count)) * 1e-3
     reach = abs(step_mm) * 1e-3 / 2
     overlap = np.minimum(center + half, source + reach) - np.maximum(center - half, source - reach)

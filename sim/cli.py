@@ -15,6 +15,7 @@ from ..streaming.mrd_file import write
 from ..streaming.wire import encode
 from .choices import NoiseScan
 from .cli_labeling import LabelingOptions, head_of, labeling_fields, labeling_options
+from .cli_patient import fault_option, patient_of
 from .cli_readout import ReadoutOptions, readout_fields, readout_options, refuse_option
 from .header import header_text
 from .protocol import Protocol
@@ -30,6 +31,7 @@ Example:
   aslive simulate scan.h5 --matrix 64 64 --slices 24 --coils 32 --pairs 30 --truth truth/
   aslive simulate scan.h5 --readout epi --acceleration 2 1 --reference separate
   aslive simulate scan.h5 --time-encoding hadamard8 --pairs 3 --late left-middle 1.2
+  aslive simulate scan.h5 --fault motion-step:volume=9,pitch=3 --fault spikes --truth truth/
 """
 
 
@@ -41,6 +43,7 @@ class Options(ReadoutOptions, LabelingOptions):
 @click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
 @readout_options
 @labeling_options
+@fault_option
 @click.option("--snr", type=float, default=TYPICAL_SNR, show_default=True, help="Of gray matter in a relaxed image.")
 @click.option("--no-noise", is_flag=True, help="Perfect data; leaves out the noise scan, too.")
 @click.option("--no-noise-scan", is_flag=True, help="Leave out the readouts that measure noise.")
@@ -49,7 +52,7 @@ class Options(ReadoutOptions, LabelingOptions):
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for the noise scan, as a measurement of its own that the header names.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same noise.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same scan.")
 @click.option("--chain", default="default", show_default=True, help="Chain a .mrd stream asks for.")
 @click.option(
     "--profile",
@@ -61,6 +64,7 @@ class Options(ReadoutOptions, LabelingOptions):
 @click.option("--truth", type=click.Path(file_okay=False, path_type=Path), help="Folder for the true maps.")
 def simulate(
     output: Path,
+    fault: tuple[str, ...],
     snr: float,
     no_noise: bool,
     no_noise_scan: bool,
@@ -91,13 +95,14 @@ def simulate(
             noise_readouts=0 if no_noise_scan else 32,
             noise_scan=NoiseScan.INLINE if earlier_noise is None else NoiseScan.EARLIER,
         )
-        scanner = Scanner(protocol, seed, None if no_noise else snr, head_of(given, protocol.grid))
+        head = head_of(given, protocol.grid)
+        scanner = Scanner(protocol, seed, None if no_noise else snr, head, patient_of(fault, seed))
         _write_settings(output, protocol, Vendor(profile))
         if earlier_noise is not None:
             _write_messages(earlier_noise, scanner.noise_messages(), chain)
         _write(output, scanner, chain, Vendor(profile))
         if truth is not None:
-            write_truth(truth, scanner.head, protocol)
+            write_truth(truth, scanner.head, protocol, scanner.patient)
     except AsliveError as error:
         raise click.UsageError(str(error)) from error
 

@@ -23,6 +23,7 @@ from ..streaming.perfusion import MapName
 from ..streaming.sinks.nifti import BidsFolder
 from .anatomy import Anatomy, brain
 from .choices import ReadoutType
+from .cli_patient import fault_option, patient_of
 from .demo_progress import Progress
 from .demo_protocol import DemoLabeling, pairs_of, protocol_of
 from .demo_verdict import draw_maps, judge, tell
@@ -36,6 +37,7 @@ Example:
   aslive demo --output aslive-demo
   aslive demo --readout spiral
   aslive demo --labeling multi-delay
+  aslive demo --fault motion-step --fault spikes
 """
 
 _LONGEST_PAUSE = 0.35
@@ -88,7 +90,7 @@ def play(scanner: Scanner, output: Path, console: Console) -> dict[str, float]:
         finally:
             running.__exit__(None, None, None)
     folder.close()
-    write_truth(output / "truth", scanner.head, scanner.protocol)
+    write_truth(output / "truth", scanner.head, scanner.protocol, scanner.patient)
     figures = judge(scanner, progress) | _timing(_latencies(client))
     figures["readouts"] = report.readouts
     draw_maps(output / "maps.png", scanner, progress, figures)
@@ -134,7 +136,8 @@ def head_of(protocol: Protocol) -> Anatomy:
 @click.option("--coils", type=click.IntRange(1, 64), default=8, show_default=True, help="Receiver coils.")
 @click.option("--slices", type=click.IntRange(1), default=12, show_default=True, help="Slices, or 3-D partitions.")
 @click.option("--3d", "three_dimensional", is_flag=True, help="Encode the slices by phase, too.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same noise.")
+@fault_option
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same scan.")
 def demo(
     output: Path,
     readout: str,
@@ -143,6 +146,7 @@ def demo(
     coils: int,
     slices: int,
     three_dimensional: bool,
+    fault: tuple[str, ...],
     seed: int,
 ) -> None:
     """Show it: a simulated scanner streams raw data, a server sends back live perfusion maps.
@@ -156,6 +160,9 @@ def demo(
     with console.status("preparing the simulated head"):
         count = pairs or pairs_of(kind)
         protocol = protocol_of(ReadoutType(readout), (64, 64, slices), coils, count, three_dimensional, kind)
-        scanner = Scanner(protocol, seed=seed, anatomy=head_of(protocol))
+        try:
+            scanner = Scanner(protocol, seed=seed, anatomy=head_of(protocol), patient=patient_of(fault, seed))
+        except AsliveError as error:
+            raise click.UsageError(str(error)) from error
     output.mkdir(parents=True, exist_ok=True)
     tell(console, output, scanner, play(scanner, output, console), begin)

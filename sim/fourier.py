@@ -1,4 +1,4 @@
-"""From images to k-space: the centered, orthonormal Fourier transform."""
+"""From images to k-space and back: the centered, orthonormal Fourier transform."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,12 @@ def to_kspace(image: NDArray[np.complex64], axes: Sequence[int]) -> NDArray[np.c
     """Transform an image to k-space along some axes; energy is kept, and the middle sample is n // 2."""
     shifted = fft.ifftshift(image, axes)
     return fft.fftshift(fft.fftn(shifted, axes=axes, norm="ortho"), axes)
+
+
+def to_image(kspace: NDArray[np.complex64], axes: Sequence[int]) -> NDArray[np.complex64]:
+    """Transform k-space to an image along some axes: the inverse of ``to_kspace``."""
+    shifted = fft.ifftshift(kspace, axes)
+    return fft.fftshift(fft.ifftn(shifted, axes=axes, norm="ortho"), axes)
 
 
 def widen(image: NDArray[np.complex64], shape: Sequence[int]) -> NDArray[np.complex64]:

@@ -10,6 +10,7 @@ from .grid import BRAIN_CENTER, Grid
 from .lines import Lines
 from .preparation import Preparation
 from .protocol import Protocol
+from .territories import Territory, number_of
 from .tissue import TISSUES, Tissue
 
 
@@ -39,6 +40,7 @@ def parts(anatomy: Anatomy, protocol: Protocol, preparation: Preparation) -> NDA
     found = (shine * static).astype(np.float32)[:, None, None, None] * anatomy.fractions
     if role is not Role.LABEL:
         return found
+    labeled = _labeled(anatomy, preparation)
     for supply, fed in anatomy.supplies:
         tissues = [supply.feed(tissue) for tissue in anatomy.tissues]
         drop = np.array([tissue_difference(one, protocol, preparation, anatomy.dispersion) for one in tissues])
@@ -47,8 +49,18 @@ def parts(anatomy: Anatomy, protocol: Protocol, preparation: Preparation) -> NDA
             arrival = anatomy.arterial_arrival + supply.delay
             passing = arterial_difference(arrival, protocol, preparation, anatomy.dispersion)
             label = label + passing[:, None, None] * anatomy.arterial_blood_volume
-        found -= (shine[:, None, None, None] * label).astype(np.float32) * (anatomy.fractions * fed)
+        found -= (shine[:, None, None, None] * label).astype(np.float32) * (anatomy.fractions * (fed * labeled))
     return found
+
+
+def _labeled(anatomy: Anatomy, preparation: Preparation) -> NDArray[np.float32] | np.float32:
+    """Give what is left of labeling in each voxel, by the artery that feeds it; 1 where it is as it should be."""
+    if not preparation.unlike:
+        return np.float32(1)
+    factors = np.ones(len(Territory) + 1, np.float32)
+    for territory, factor in preparation.unlike:
+        factors[number_of(territory)] = factor
+    return factors[anatomy.territories]
 
 
 def transverse_time(tissue: Tissue, protocol: Protocol) -> float:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ..streaming.scan import Bolus, Role
+from .territories import Territory
 
 
 class Preparation(NamedTuple):
@@ -15,6 +16,8 @@ class Preparation(NamedTuple):
     """Share of this blood that was inverted."""
     reading: int = 0
     """Look-Locker: how many readings of the same labeling came before."""
+    unlike: tuple[tuple[Territory, float], ...] = ()
+    """Territories whose blood is labeled otherwise, and by which factor of the efficiency."""
 
 
 class Volume(NamedTuple):

@@ -14,14 +14,17 @@ from ..streaming.scan import Role
 from .anatomy import Anatomy, brain
 from .choices import NoiseScan
 from .coils import noise_covariance, sensitivities
+from .course import Course
 from .effects import off_resonance
 from .header import header_text, noise_header_text
 from .lines import Lines
 from .magnetization import object_phase, relaxed_signal
+from .patient import Patient
 from .preparation import Preparation
 from .protocol import Protocol, ReadoutType
+from .receiver import Receiver
 from .references import reference_shots
-from .sampler import Sampler, played_trajectory
+from .sampler import Sampler, Sight, played_trajectory
 from .sequence import Shot, Train, shots, trains
 
 TYPICAL_SNR = 450.0
@@ -52,6 +55,8 @@ class Scanner:
     combination of the coils; ``None`` or infinite is noise-free, and then there are no noise readouts either."""
     anatomy: Anatomy | None = None
     """The head; by default the MNI brain."""
+    patient: Patient = dataclass_field(default_factory=Patient)
+    """What goes wrong; by default nothing does."""
     maps: NDArray[np.complex64] = dataclass_field(init=False, repr=False)
     """Coil sensitivities, shape ``(coils, z, y, x)``."""
     covariance: NDArray[np.complex128] = dataclass_field(init=False, repr=False)
@@ -68,6 +73,8 @@ class Scanner:
         if self.snr is not None and not self.snr > 0:
             raise ConfigError(f"the SNR must be above 0, not {self.snr:g}; leave it out for a scan without noise")
         self.noisy = self.snr is not None and np.isfinite(self.snr)
+        if self.patient.noisy_coil is not None and not self.noisy:
+            raise ConfigError("noisy-coil: a scan without noise has no coil with more of it")
         self._generator = np.random.default_rng(self.seed)
         self.maps = sensitivities(grid, self.protocol.coils)
         self.covariance = self._scaled_covariance()
@@ -80,18 +87,23 @@ class Scanner:
         self._field = self.field if peak else None
         self._shots = shots(self.protocol)
         self._references, self._begin = reference_shots(self.protocol)
-        self._sampler = Sampler(self.protocol, self.head, self.maps, self._phase, self._field, self._shots)
+        self._course = Course(self.patient, self.protocol, self._begin)
+        self._sampler = Sampler(
+            self.protocol, self.head, self.maps, self._phase, self._field, self._shots, self.patient.cardiac
+        )
+        self._receiver = Receiver(self._course, self._sampler)
         self._trajectory = self._stated_trajectory()
         self._counter = 0
 
     @property
     def readouts(self) -> int:
-        """Readouts of the whole scan, noise, navigators and references included."""
-        protocol = self.protocol
+        """Readouts of the whole scan that come, noise, navigators and references included."""
+        protocol, course = self.protocol, self._course
         volume = sum(len(shot.lines.ky) for shot in self._shots)
         ahead = sum(len(shot.lines.ky) for shot in self._references)
         noise = protocol.noise_readouts if self._noise_inline else 0
-        return volume * protocol.averages * len(protocol.context) + ahead + noise
+        lost = sum(len(lines) for number, lines in course.lost.items() if number < course.end)
+        return volume * protocol.averages * course.end + ahead + noise - lost
 
     @property
     def _noise_inline(self) -> bool:
@@ -108,6 +120,8 @@ class Scanner:
         yield from self._reference_lines()
         volumes = len(self.protocol.context)
         for train in trains(self.protocol, self._begin):
+            if train.volume == self._course.end:
+                break
             turn = self.protocol.effects.shot_phase * phases.standard_normal()
             yield from self._lines(train, turn, last=train.last and train.volume == volumes - 1)
         yield Close()
@@ -123,19 +137,22 @@ class Scanner:
         yield Close()
 
     def image(self, role: Role, delay: float | None = None) -> NDArray[np.complex64]:
-        """Give a noise-free image as a perfect coil would see it, shape ``(z, y, x)``.
+        """Give a noise-free image as a perfect coil would see it of a patient without faults, shape ``(z, y, x)``.
 
         It is that of the first volume with this role, and with this delay to the first slice if one is given.
         """
-        return self._sampler.image(self._preparation(role, delay))
+        return self._sampler.image(Sight(self._preparation(role, delay)))
 
     def images(self, role: Role, delay: float | None = None) -> NDArray[np.complex64]:
         """Give the noise-free images of all coils, shape ``(coils, z, y, x)``."""
         return (self.maps * self.image(role, delay)).astype(np.complex64)
 
     def volume(self, number: int) -> NDArray[np.complex64]:
-        """Give the noise-free image of one volume of the scan as a perfect coil would see it, shape ``(z, y, x)``."""
-        return self._sampler.image(self.protocol.volumes[number].preparation)
+        """Give the noise-free image of one volume of the scan as a perfect coil would see it, shape ``(z, y, x)``.
+
+        Of the patient's faults it shows what is labeled, and how the head lies when the volume begins.
+        """
+        return self._sampler.image(self._course.sight(number))
 
     def _preparation(self, role: Role, delay: float | None) -> Preparation:
         alike = [volume for volume in self.protocol.volumes if volume.preparation.role is role]
@@ -155,10 +172,7 @@ class Scanner:
             return np.zeros((coils, coils), np.complex128)
         covariance = noise_covariance(coils, self._generator)
         relaxed = relaxed_signal(self.head, self.protocol)
-        share = self.head.gray_matter
-        gray = share > 0.5 if np.any(share > 0.5) else relaxed > 0
-        if not gray.any():
-            raise ConfigError("no brain lies in the field of view; center it on the head, or ask for no noise")
+        gray = gray_of(self.head, relaxed)
         whitened = np.linalg.solve(np.linalg.cholesky(covariance), self.maps[:, gray])
         snr = relaxed[gray] * np.sqrt(2 * np.sum(np.abs(whitened) ** 2, axis=0))
         return covariance * (np.mean(snr) / self.snr) ** 2 * self.protocol.redundancy
@@ -174,18 +188,19 @@ class Scanner:
         headers = self._headers(count, samples)
         headers["flags"] = _NOISE
         headers["acquisition_time_stamp"] = round(_NOON / _TICK)
-        yield from self._acquisitions(headers, self._noise(count, samples))
+        yield from self._acquisitions(headers, self._receiver.noise(self._noise(count, samples)))
 
     def _reference_lines(self) -> Iterator[Acquisition]:
         """Play what is read once, ahead of the volumes; in the contrast of the m0scan."""
         if not self._references:
             return
-        samples = self._sampler.sampled(self._references, Preparation(Role.M0SCAN))
+        samples = self._sampler.sampled(self._references, Sight(Preparation(Role.M0SCAN)))
         for shot, data in zip(self._references, samples, strict=True):
             lines = shot.lines
             headers = self._shot_headers(shot, data.shape[-1], shot.offset)
+            self._receiver.silence(data)
             if self.noisy:
-                data += self._noise(len(lines.ky), data.shape[-1])
+                data += self._receiver.noise(self._noise(len(lines.ky), data.shape[-1]))
             yield from self._acquisitions(headers, data)
 
     def _lines(self, train: Train, turn: float, last: bool) -> Iterator[Acquisition]:
@@ -193,11 +208,12 @@ class Scanner:
         protocol = self.protocol
         shot = train.played
         lines = shot.lines
-        data = self._sampler.volume(train.preparation)[train.place].copy()
+        data = self._receiver.signal(train)
         if protocol.effects.drift or turn:
             data *= self._turns(lines, train.time, turn)[:, None, None]
         if self.noisy:
-            data += self._noise(len(lines.ky), data.shape[-1])
+            data += self._receiver.noise(self._noise(len(lines.ky), data.shape[-1]), train.volume)
+        self._receiver.amplify(data, train)
         headers = self._shot_headers(shot, data.shape[-1], train.time)
         counters = headers["idx"]
         counters["average"] = train.average
@@ -211,7 +227,8 @@ class Scanner:
         flags[begins] |= _FIRST_IN_SLICE * begins_slice | _FIRST_IN_REPETITION * train.first
         flags[ends] |= _LAST_IN_SLICE * ends_slice | _LAST_IN_REPETITION * train.last
         flags[ends] |= _LAST_IN_MEASUREMENT * last
-        yield from self._acquisitions(headers, data)
+        come = self._receiver.come(train)
+        yield from self._acquisitions(headers[come], data[come])
 
     def _turns(self, lines: Lines, time: float, turn: float) -> NDArray[np.complex64]:
         """Give by how much drift and the shot's own phase turn each line, shape ``(lines,)``."""
@@ -273,6 +290,15 @@ class Scanner:
         if self.protocol.readout != ReadoutType.SPIRAL:
             return None
         return played_trajectory(self.protocol, 0.0).astype(np.float32)
+
+
+def gray_of(head: Anatomy, relaxed: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell in which voxels SNR is measured: those of gray matter, or of anything that shines, where there is none."""
+    share = head.gray_matter
+    gray = share > 0.5 if np.any(share > 0.5) else relaxed > 0
+    if not gray.any():
+        raise ConfigError("no brain lies in the field of view; center it on the head, or ask for no noise")
+    return gray
 
 
 def _channel_mask(coils: int) -> NDArray[np.uint64]:

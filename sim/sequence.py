@@ -9,7 +9,18 @@ from .lines import Lines, imaging_lines, joined, navigator_lines
 from .preparation import Preparation
 from .protocol import Protocol, ReadoutType
 
-__all__ = ["Shot", "Train", "center", "excitation_times", "line_steps", "ordered", "shots", "train_planes", "trains"]
+__all__ = [
+    "Shot",
+    "Train",
+    "center",
+    "excitation_times",
+    "lead_of",
+    "line_steps",
+    "ordered",
+    "shots",
+    "train_planes",
+    "trains",
+]
 
 
 class Shot(NamedTuple):
@@ -77,12 +88,12 @@ def _shots(protocol: Protocol) -> Iterator[Shot]:
             lines = _train(protocol, lattice, group, 0, protocol.echo_time)
             starts = excitation_times(protocol)
             for plane in ordered(protocol.matrix[2], protocol.slice_order):
-                yield Shot(number, plane, starts[plane] + _lead(protocol, lines), lines)
+                yield Shot(number, plane, starts[plane] + lead_of(protocol, lines), lines)
             continue
         partitions = protocol.played_partitions[shot :: protocol.shots]
         if protocol.refocused:
             lines = _refocused(protocol, lattice, group, partitions)
-            yield Shot(number, partitions[0] + middle, _lead(protocol, lines), lines)
+            yield Shot(number, partitions[0] + middle, lead_of(protocol, lines), lines)
             continue
         for place, kz in enumerate(partitions):
             lines = _train(protocol, lattice, group, kz, protocol.echo_time)
@@ -90,10 +101,10 @@ def _shots(protocol: Protocol) -> Iterator[Shot]:
                 start = place * protocol.echo_train_length * protocol.echo_spacing
             else:
                 start = place * protocol.slice_duration
-            yield Shot(number, kz + middle, start + _lead(protocol, lines), lines)
+            yield Shot(number, kz + middle, start + lead_of(protocol, lines), lines)
 
 
-def _lead(protocol: Protocol, lines: Lines) -> float:
+def lead_of(protocol: Protocol, lines: Lines) -> float:
     """Tell how long after the excitation the first imaging line is read, s."""
     if protocol.readout == ReadoutType.CARTESIAN:
         return protocol.excitation_time

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
+from .pose import STILL, Pose, head_places
 from .tissue import Tissue
 
 
@@ -46,14 +47,14 @@ class Supply(NamedTuple):
         return replace(tissue, cbf=tissue.cbf * self.flow, att=tissue.att + self.delay)
 
 
-def territories(grid: Grid) -> NDArray[np.uint8]:
+def territories(grid: Grid, pose: Pose = STILL) -> NDArray[np.uint8]:
     """Give the number of the territory of each voxel, shape ``(z, y, x)``, 1 to 6 in the order of ``Territory``.
 
     By planes only: the midline parts the sides; the anterior artery feeds a strip along the midline down to the
-    precuneus, the posterior one the back and what lies below and behind, the middle one all else.
+    precuneus, the posterior one the back and what lies below and behind, the middle one all else. They move with the
+    head.
     """
-    x, y, z = (grid.along(axis) for axis in range(3))
-    left, posterior, superior = x[None, None, :], y[None, :, None], z[:, None, None]
+    left, posterior, superior = head_places(grid, pose)
     beside = np.abs(left)
     back = (posterior > 0.060) | ((posterior > 0.020) & (superior < -0.005))
     strip = (beside < 0.018) | ((beside < 0.030) & (posterior < -0.045))

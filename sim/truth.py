@@ -1,7 +1,9 @@
 """What a perfect reconstruction would find: the true maps, laid beside the raw data."""
 
+import csv
 import json
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import nibabel
@@ -11,14 +13,21 @@ from numpy.typing import NDArray
 from ..streaming.scan import Bolus, Role
 from .anatomy import Anatomy
 from .blood import slice_delays
+from .course import Course
 from .effects import off_resonance
+from .faults import volume_times
 from .header import bids_parameters
 from .kinetics import PER_SECOND
 from .magnetization import signal
+from .patient import Patient
+from .pose import Pose
 from .preparation import Preparation
 from .protocol import Protocol
+from .references import reference_shots
 from .tissue import FIELD_STRENGTH, PARTITION_COEFFICIENT, T1_BLOOD
 
+_MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+"""Columns of ``motion.tsv``: mm to the left, the back and the top, and degrees about these axes."""
 _LONG_REPETITION_TIME = 5.0
 """From which M0 counts as fully recovered, s; Alsop et al., MRM 73:102 (2015)."""
 
@@ -64,14 +73,18 @@ def _scale(protocol: Protocol, bolus: Bolus) -> NDArray[np.float64]:
     return PER_SECOND * PARTITION_COEFFICIENT * np.exp(delays / T1_BLOOD) / (2 * protocol.efficiency * length)
 
 
-def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Path, ...]:
-    """Write the true maps as NIfTI and the protocol as JSON; gives the files.
+def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol, patient: Patient | None = None) -> tuple[Path, ...]:
+    """Write the true maps as NIfTI, the protocol as JSON, and what the patient did; gives the files.
 
     ``cbf``, ``att`` (NaN where no blood flows), ``m0``, ``pGM``, ``pWM``, ``seg`` (1 gray, 2 white, 3 fluid),
     ``territory`` (1 to 6, in the order of ``Territory``); ``abv`` (share of a voxel) and ``abat`` (NaN where there are
     no arteries) if anybody looks at them; ``expected_cbf``, which is what the white-paper formula should give, if
-    there is one delay; ``fieldmap`` (Hz) if there is one. Times in s, CBF in mL/100 g/min.
+    there is one delay; ``fieldmap`` (Hz) if there is one. Times in s, CBF in mL/100 g/min. Maps show the head as it
+    lies at the begin of the scan, and the flow there is, however badly it is labeled. The faults of the patient, and
+    which volumes and pairs they spoil, stand in the JSON; ``motion.tsv`` tells how the head lies in each volume, if it
+    moves.
     """
+    patient = Patient() if patient is None else patient
     maps = {
         "cbf": anatomy.cbf,
         "att": anatomy.att,
@@ -95,8 +108,44 @@ def write_truth(folder: Path, anatomy: Anatomy, protocol: Protocol) -> tuple[Pat
         written.append(folder / f"{name}.nii.gz")
         nibabel.save(image, written[-1])
     written.append(folder / "protocol.json")
-    written[-1].write_text(json.dumps(_sidecar(anatomy, protocol), indent=2) + "\n")
+    sidecar = _sidecar(anatomy, protocol) | ({"SimulatedPatient": _faults(patient, protocol)} if patient.faults else {})
+    written[-1].write_text(json.dumps(sidecar, indent=2) + "\n")
+    if patient.moves:
+        written.append(folder / "motion.tsv")
+        _write_motion(written[-1], patient, protocol)
     return tuple(written)
+
+
+def _faults(patient: Patient, protocol: Protocol) -> dict[str, object]:
+    """Say what is wrong with the patient: ``Patient.read`` makes the same one of it; what is beside is its truth."""
+    return {
+        **patient.record(),
+        "affected": {
+            name: {"volumes": volumes, "pairs": patient.affected_pairs(protocol)[name]}
+            for name, volumes in patient.affected(protocol).items()
+        },
+        "moved_within": {
+            volume: {"line": twitch.line, **twitch.pose._asdict()}
+            for volume, twitch in Course(patient, protocol).twitches.items()
+        },
+    }
+
+
+def _write_motion(path: Path, patient: Patient, protocol: Protocol) -> None:
+    """Write one line per volume that is read: when its first line is read, s, and the pose then."""
+    begin = reference_shots(protocol)[1]
+    end = Course(patient, protocol, begin).end
+    with path.open("w", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(("volume", "role", "time", *_MOTION))
+        rows = zip(protocol.context, volume_times(protocol, begin), patient.poses(protocol), strict=True)
+        for volume, (role, time, pose) in enumerate(islice(rows, end)):
+            table.writerow((volume, role.value, f"{time:.6f}", *_in_mm_and_degrees(pose)))
+
+
+def _in_mm_and_degrees(pose: Pose) -> list[str]:
+    numbers = (*np.multiply(pose.translation, 1e3), *np.degrees(pose.rotation))
+    return [f"{number:.6f}" for number in numbers]
 
 
 def _sidecar(anatomy: Anatomy, protocol: Protocol) -> dict[str, object]:

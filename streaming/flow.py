@@ -146,6 +146,8 @@ class Volume:
     """Its geometry is that of slice ``n // 2``, the middle of a 3-D volume; its time that of the first line."""
     slice_times: tuple[float, ...] = ()
     """First time stamp of each slice, s, by z; empty in 3-D."""
+    spacing: float = 0.0
+    """From slice to slice, gaps included, m; 0 in 3-D, and where all slices are said to lie in one place."""
 
     @property
     def complete(self) -> bool:

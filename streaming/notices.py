@@ -55,7 +55,7 @@ class Measure(StrEnum):
     NOISE_SCAN_SIGNAL = "noise_scan_signal"
     """What the measurement of noise holds beside noise, share of its power; once."""
     SHOT_DISPLACEMENT = "shot_displacement"
-    """How far the navigators of a shot lie from those of the first shot of its role, m; the largest of a volume."""
+    """How far a shot lies along x from the others of its volume by its navigators, m; the largest of a volume."""
     MISSING_LINES = "missing_lines"
     """Lines that never came, share of the volume's."""
 

@@ -34,6 +34,8 @@ class Motion:
     """Correlation of the aligned volume with its reference, in the brain, -1 to 1."""
     corrected: bool = False
     """Whether the volume was moved back to the reference."""
+    outside: float = 0.0
+    """Share of the head that has left the image; the volume that was moved shows the image's edge there."""
 
 
 @dataclass(frozen=True, slots=True)

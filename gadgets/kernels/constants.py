@@ -14,6 +14,12 @@ LABELING_EFFICIENCY = {"CASL": 0.68, "PCASL": 0.85, "PASL": 0.98}
 BACKGROUND_SUPPRESSION_EFFICIENCY = 0.95
 """Share of the label that one background-suppression pulse leaves; Garcia et al., MRM 54:366 (2005)."""
 
+GRAY_MATTER_CBF = 50.0
+"""Usual flow of gray matter where something is compared with it, mL/100 g/min; the prior's mean, adults have 40-80."""
+
+ARTERIAL_TRANSIT_TIME = {"CASL": 1.3, "PCASL": 1.3, "PASL": 0.7}
+"""By labeling type, s: in (P)CASL the label starts farther away; the priors of BASIL."""
+
 T1_FLUID = 4.3
 """T1 of cerebrospinal fluid at any field strength, s; as oxford_asl."""
 

@@ -15,7 +15,8 @@ def mean_over_boluses(
     weights = np.broadcast_to(weights, mean.shape[:2])
     total = weights.sum(axis=0)
     share = np.divide(weights, total, out=np.full(weights.shape, np.nan), where=total > 0)
-    together = np.einsum("bz,bzyx->zyx", share.astype(np.float32), mean)
+    seen = mean if (weights > 0).all() else np.where(weights[:, :, np.newaxis, np.newaxis] > 0, mean, np.float32(0))
+    together = np.einsum("bz,bzyx->zyx", share.astype(np.float32), seen)
     if variance is None:
         return together, np.full(together.shape, np.nan, np.float32)
     information = np.where(total > 0, total, np.nan)[:, np.newaxis, np.newaxis]

@@ -20,8 +20,8 @@ class Differences(NamedTuple):
     """Sum of the weights of the differences in each mean, ``(boluses, z)``."""
     variance: NDArray[np.float32] | None
     """Of one difference of weight 1, ``(z, y, x)``; none while nothing was repeated."""
-    degrees_of_freedom: int
-    """Of the variance."""
+    degrees_of_freedom: int | NDArray[np.int64]
+    """Of the variance; one number, or one for each slice."""
 
 
 class Model(NamedTuple):
@@ -48,7 +48,7 @@ def fit(
         scale = relative_scale(mean, weights, model.response, model.group, prior.att_mean, where)
         m0 = np.full(mean.shape[1:], scale, np.float32)
     where = where & (m0 > 0)
-    if variance is not None and degrees > 0:
+    if variance is not None and np.any(np.asarray(degrees) > 0):
         noise, freedom = moderated(variance, degrees, where)
     else:
         noise, freedom = from_residuals(mean, weights, m0, model.t1_tissue, model.response, model.group, where)

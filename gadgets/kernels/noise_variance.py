@@ -19,7 +19,7 @@ _USUAL_FLOW = 50 / 6000 / 0.9  # 1/s; flow over the partition coefficient
 
 
 def moderated(
-    variance: NDArray[np.float32], degrees: int, where: NDArray[np.bool_]
+    variance: NDArray[np.float32], degrees: int | NDArray[np.int64], where: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], float]:
     """Draw the variance of each voxel towards what is usual in the brain, as far as the voxels look alike.
 
@@ -29,25 +29,33 @@ def moderated(
     ``psi'(d/2) + psi'(d0/2)``, and their mean gives s0 (Smyth, Stat Appl Genet Mol Biol 3:3 (2004), section 6.2). Where
     they vary no more than chance, d0 is infinite: one variance for all, taken for known.
 
-    ``variance`` has shape ``(z, y, x)``, each with ``degrees`` degrees of freedom; ``where`` tells the voxels that are
-    asked. Gives the variance and its degrees of freedom; both as they were where fewer than 10 voxels, or less than
-    half of them, have any noise: there is no usual one.
+    ``variance`` has shape ``(z, y, x)``, with ``degrees`` degrees of freedom, one number or one for each slice;
+    ``where`` tells the voxels that are asked. A slice with none gets what is usual. Gives the variance and its degrees
+    of freedom, those of the slice that had the fewest, but some; both as they were where fewer than 10 voxels, or less
+    than half of them, have any noise: there is no usual one.
     """
-    asked = variance[where]
-    asked = asked[np.isfinite(asked)].astype(np.float64)
-    known = asked[asked > 0]
-    if degrees < 1 or len(known) < max(_FEWEST, len(asked) / 2):
-        return variance.astype(np.float32), float(degrees)
-    logarithms, half = np.log(known), degrees / 2
-    excess = float(np.var(logarithms, ddof=1)) - float(polygamma(1, half))
-    usual = math.exp(float(np.mean(logarithms)) - float(digamma(half)) + math.log(half))
+    of_slice = np.broadcast_to(np.asarray(degrees, np.int64).reshape(-1, 1, 1), (len(variance), 1, 1))
+    fewest = float(of_slice[of_slice > 0].min(initial=of_slice.max()))
+    asked = where & np.isfinite(variance) & (of_slice > 0)
+    known = asked & (variance > 0)
+    count = np.count_nonzero(known)
+    if fewest < 1 or count < max(_FEWEST, np.count_nonzero(asked) / 2):
+        return variance.astype(np.float32), fewest
+    half = of_slice / 2
+    shares = np.count_nonzero(known, axis=(1, 2)) / count  # of the voxels that are asked, by slice
+    bias = np.where(of_slice > 0, digamma(half) - np.log(half, where=half > 0, out=np.zeros(half.shape)), 0.0)
+    logarithms = np.log(variance[known], dtype=np.float64) - np.broadcast_to(bias, variance.shape)[known]
+    chance = polygamma(1, np.maximum(half, 0.5)).ravel() @ shares
+    excess = float(np.var(logarithms, ddof=1)) - float(chance)
+    usual = math.exp(float(np.mean(logarithms)))
+    unknown = np.isnan(variance) & (of_slice > 0)
     if excess <= 0:
-        return np.where(np.isnan(variance), np.float32(np.nan), np.float32(usual)), math.inf
+        return np.where(unknown, np.float32(np.nan), np.float32(usual)), math.inf
     prior_half = trigamma_inverse(excess)
     usual *= math.exp(float(digamma(prior_half)) - math.log(prior_half))
-    total = 2 * prior_half + degrees
-    shrunk = variance * np.float32(degrees / total) + np.float32(2 * prior_half * usual / total)
-    return shrunk, total
+    total = 2 * prior_half + of_slice
+    own = np.where(of_slice > 0, variance, np.float32(0)) * (of_slice / total).astype(np.float32)
+    return own + (2 * prior_half * usual / total).astype(np.float32), 2 * prior_half + fewest
 
 
 def from_residuals(

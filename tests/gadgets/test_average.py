@@ -209,3 +209,63 @@ def test_means_that_were_given_away_stay_as_they_are(run):
     pairs = differences(3)
     first = means(run([Average()], pairs, Scan()))[0]
     np.testing.assert_array_equal(first.data[0], pairs[0].data)
+
+
+# Single slices.
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(BOLUSES),
+            st.sampled_from((0.25, 1.0, 3.0)),
+            st.sampled_from((None, (True, False), (False, True), (True, True))),
+        ),
+        min_size=1,
+        max_size=10,
+    ),
+    st.data(),
+)
+def test_slices_and_weights_in_any_order_give_the_batch_of_each_slice(run, plan, data):
+    pairs = [
+        Difference(difference.data, PLACE, n, bolus=bolus, weight=weight, slices=slices)
+        for n, (difference, (bolus, weight, slices)) in enumerate(zip(differences(len(plan)), plan, strict=True))
+    ]
+    gone = data.draw(st.lists(st.sampled_from(range(len(plan))), unique=True, max_size=len(plan) - 1))
+    back = data.draw(st.lists(st.sampled_from(gone), unique=True)) if gone else []
+    mean = means(run([Average()], [*pairs, *map(Remove, gone), *(pairs[n] for n in back)], SEVERAL))[-1]
+    left = [pair for pair in pairs if pair.pair not in gone or pair.pair in back]
+    total, freedom = np.zeros((2, 3, 4)), np.zeros(2, int)
+    for b, bolus in enumerate(mean.boluses):
+        for z in range(2):
+            used = [pair for pair in left if pair.bolus == bolus and (pair.slices is None or pair.slices[z])]
+            assert mean.weights[b, z] == pytest.approx(sum(pair.weight for pair in used))
+            if not used:
+                assert np.isnan(mean.data[b, z]).all()
+                continue
+            values, weights = np.stack([pair.data[z] for pair in used]).astype(np.float64), [p.weight for p in used]
+            wanted = np.average(values, axis=0, weights=weights)
+            total[z] += np.tensordot(weights, (values - wanted) ** 2, 1)
+            freedom[z] += len(used) - 1
+            np.testing.assert_allclose(mean.data[b, z], wanted, rtol=1e-5, atol=1e-6)
+    assert mean.degrees_by_slice is not None
+    np.testing.assert_array_equal(mean.degrees_by_slice, freedom)
+    assert mean.degrees_of_freedom == min((n for n in freedom if n), default=0)
+    assert (mean.variance is None) == (not freedom.any())
+    for z in np.flatnonzero(freedom) if mean.variance is not None else ():
+        assert mean.variance is not None
+        np.testing.assert_allclose(mean.variance[z], total[z] / freedom[z], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("slices", [(True,), (True, True, True), (False, False)])
+def test_slices_that_do_not_fit_leave_the_difference_out(run, slices):
+    odd = Difference(np.ones((2, 3, 4), np.float32), PLACE, 5, slices=slices)
+    assert [type(m) for m in run([Average()], [*differences(1), odd], Scan())] == [MeanDifference, Notice]
+
+
+def test_a_pair_that_comes_back_does_not_make_the_map_older(run):
+    places = [Place(n, Counters(), float(n), Geometry()) for n in range(3)]
+    pairs = [Difference(pair.data, places[pair.pair], pair.pair) for pair in differences(3)]
+    out = means(run([Average()], [*pairs, Remove(0), pairs[0]], Scan()))
+    assert [mean.place.volume for mean in out] == [0, 1, 2, 2, 2]

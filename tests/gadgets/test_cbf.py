@@ -270,3 +270,12 @@ def test_the_human_study_gives_its_known_cbf(run, make_volume, pcasl, shared_dat
     one_by_one = np.diff([m.pairs * np.mean(m.data[mask], dtype=np.float64) for m in maps(out)], prepend=0)
     assert np.std(one_by_one, ddof=1) == pytest.approx(5.2, abs=0.1)
     assert not notices(out)
+
+
+def test_a_slice_without_pairs_has_no_cbf_and_the_others_keep_theirs(quantify):
+    holed = mean()
+    holed.data[0, 2], holed.stderr[0, 2] = np.nan, np.nan
+    (whole,), (cbf,) = maps(quantify()), maps(quantify([m0(), holed]))
+    assert np.isnan(cbf.data[2]).all()
+    others = [0, 1, 3]
+    np.testing.assert_array_equal(cbf.data[others], whole.data[others])

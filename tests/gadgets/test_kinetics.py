@@ -362,3 +362,21 @@ def test_one_delay_needs_no_kinetics(pcasl):
 def test_impossible_parameters_are_refused(wrong):
     with pytest.raises(ConfigError, match="kinetics"):
         FitKinetics(**wrong).start(Scan())
+
+
+def test_a_delay_without_pairs_in_a_slice_leaves_the_other_delays_to_tell(run, pcasl):
+    holed, weights = difference(), np.full((6, 3), 2.0)
+    holed[3, 1], weights[3, 1] = np.nan, 0
+    holed[:, 2], weights[:, 2] = np.nan, 0
+    variance = np.full(SHAPE, 1e-8, np.float32)
+    variance[2] = np.nan
+    told = replace(mean(holed), weights=weights, variance=variance, degrees_by_slice=np.array([6, 5, 0]))
+    out = fit(run, scheme(pcasl), told)
+    for name, true, atol in ((MapName.CBF, CBF, 0.2), (MapName.ATT, ATT, 2e-3)):
+        found = maps(out, name)[-1].data
+        np.testing.assert_allclose(found[:2], true[:2], atol=atol)
+        assert np.isnan(found[2]).all()
+    together = maps(out, MapName.DELTAM)[-1].data
+    np.testing.assert_allclose(together[1], np.delete(difference()[:, 1], 3, axis=0).mean(axis=0), rtol=1e-5)
+    assert np.isfinite(together[:2]).all()
+    assert np.isnan(together[2]).all()

@@ -33,6 +33,7 @@ def test_slices_are_placed_by_index_whatever_their_order(run, make_scan, order):
     assert volume.slice_times == pytest.approx([10.0, 10.1, 10.2, 10.3])
     assert volume.place.time == 10.0
     assert volume.place.geometry.position[2] == pytest.approx(10e-3)
+    assert volume.spacing == pytest.approx(5e-3)
 
 
 @pytest.mark.parametrize("positions", [(3, 2, 1, 0), (0, 2, 1, 3)])
@@ -49,6 +50,7 @@ def test_slices_lie_in_the_order_of_their_positions(run, make_scan, positions):
 def test_positions_that_say_nothing_change_nothing(run, make_scan):
     (volume,) = run([Stack()], ended(slabs(positions=(5, 5, 5, 5))), make_scan((2, 3, Z)))
     assert isinstance(volume, Volume)
+    assert volume.spacing == 0
 
 
 def test_a_lost_slice_is_zero_and_missing(run, make_scan):

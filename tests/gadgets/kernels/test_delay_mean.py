@@ -32,3 +32,11 @@ def test_a_slice_without_differences_has_no_mean():
     assert np.isfinite(together[0]).all()
     assert np.isnan(together[1]).all()
     assert np.isnan(stderr[1]).all()
+
+
+def test_a_bolus_that_has_nothing_in_a_slice_leaves_the_others_as_they_are():
+    mean = np.ones((2, 2, 2, 2), np.float32)
+    mean[0, 1] = np.nan
+    together, stderr = mean_over_boluses(mean, np.array([[1.0, 0.0], [2.0, 2.0]]), np.ones((2, 2, 2), np.float32))
+    np.testing.assert_array_equal(together, 1)
+    np.testing.assert_allclose(stderr[1], np.sqrt(0.5))

@@ -144,3 +144,24 @@ def test_a_few_odd_voxels_do_not_change_the_noise():
 @pytest.mark.parametrize(("m0", "where"), [(0.0, EVERYWHERE), (np.nan, EVERYWHERE), (M0, ~EVERYWHERE)])
 def test_where_no_voxel_can_tell_the_noise_is_unknown(m0, where):
     assert math.isnan(variance_of(measured(0.35, np.ones(6), 50.0), np.ones(6), m0, where)[0][0, 0, 0])
+
+
+def test_slices_of_unlike_degrees_tell_what_is_usual_together():
+    """One slice that is left out of most pairs neither biases the usual variance nor hides how voxels differ."""
+    degrees = np.array([1, 19, 19, 19])
+    true = invgamma.rvs(5, scale=5 * 0.12, size=SHAPE, random_state=1)
+    sample = np.stack([sampled(true, n, 7)[z] for z, n in enumerate(degrees)])
+    found, total = moderated(sample, degrees, EVERYWHERE)
+    assert total - 1 == pytest.approx(10, rel=0.25)
+    own = degrees[:, np.newaxis, np.newaxis]
+    np.testing.assert_allclose(found, (10 * 0.12 + own * sample) / (10 + own), rtol=0.25)
+
+
+def test_a_slice_that_was_never_repeated_gets_the_usual_variance():
+    degrees = np.array([0, 6, 6, 6])
+    sample = sampled(0.12, 6)
+    sample[0] = np.nan
+    found, _ = moderated(sample, degrees, EVERYWHERE)
+    np.testing.assert_allclose(found[0], 0.12, rtol=0.05)
+    wanted, _ = moderated(sample[1:], 6, EVERYWHERE[1:])
+    np.testing.assert_allclose(found[1:], wanted, rtol=1e-6)
