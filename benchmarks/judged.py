@@ -3,11 +3,13 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aslive.sim.anatomy import brain
 from aslive.sim.header import header_text
 from aslive.sim.images import ImagedScan
 from aslive.sim.patient import Patient
@@ -27,6 +29,8 @@ from aslive.streaming.wire import Decoder, encode
 from aslive.streaming.worker import converse
 
 Settings = Mapping[str, Any]  # Any: JSON values
+head = cache(brain)
+"""The average brain on a grid, cut once in each process."""
 
 
 @dataclass
@@ -87,7 +91,7 @@ def judged_images(
 ) -> Judged:
     """Send the images of a scan down the chain for ASL, which then has nothing to reconstruct."""
     judged = Judged()
-    for output in outputs(ImagedScan(protocol, patient, seed, snr), settings or {}):
+    for output in outputs(ImagedScan(protocol, patient, seed, snr, head(protocol.grid)), settings or {}):
         judged.take(output)
     return judged
 
@@ -113,9 +117,9 @@ def volumes(scan: ImagedScan) -> Iterator[Volume]:
     for number, role, image in scan:
         begin = 12 * 3600 + number * protocol.repetition_time
         times = () if protocol.three_dimensional else tuple(begin + n * spacing for n in range(len(image)))
-        geometry = Geometry(position=middle)
+        geometry = Geometry(position=middle, field_of_view=grid.field_of_view)
         place = Place(number, Counters(repetition=number), begin, geometry, role, number=number)
-        yield Volume(image, place, times)
+        yield Volume(image, place, times, spacing=grid.voxel[2])
 
 
 def judged_raw(
@@ -124,7 +128,7 @@ def judged_raw(
     """Send the raw data of a scan through a session, as the bytes of the wire."""
     judged = Judged()
     session = Session(Registry(), dict(settings or {}), watch=judged.take)
-    messages = Scanner(protocol, seed, snr, patient=patient).messages()
+    messages = Scanner(protocol, seed, snr, head(protocol.grid), patient=patient).messages()
     for _ in converse(_pieces(messages), session, Decoder()):
         pass
     if session.error:

@@ -11,27 +11,28 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
-from judged import Judged, judged_images, judged_raw
+from judged import Judged, head, judged_images, judged_raw
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from aslive.sim.anatomy import brain
 from aslive.sim.choices import ReadoutType
 from aslive.sim.faults_labeling import LabelFailure
 from aslive.sim.patient import FAULTS, Fault, Patient
 from aslive.sim.protocol import Protocol
 from aslive.streaming.quality import Alarm
 
+Figures = dict[str, Any]  # Any: numbers, and names of alarms
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 IMAGES = Protocol(matrix=(40, 48, 14), field_of_view=(0.2, 0.24, 0.126), readout=ReadoutType.EPI, pairs=20)
 """Of 5 x 5 x 9 mm, covering the brain."""
@@ -92,18 +93,29 @@ def patient_of(name: str, seed: int) -> Patient:
     return Patient.of(faults, seed)
 
 
+def of_receiver(name: str) -> bool:
+    """Tell whether a study is made on raw data."""
+    return name in _IN_THE_RECEIVER or name.endswith("raw")
+
+
+@cache
+def clean_flow(raw: bool, seed: int) -> float:
+    """Give the flow of gray matter in the scan without a fault."""
+    protocol, judge = (RAW, judged_raw) if raw else (IMAGES, judged_images)
+    return judge(protocol, Patient(), seed).flow_in(head(protocol.grid).gray_matter > 0.7)
+
+
 def score(name: str, seed: int) -> Scored:
     """Simulate a scan with a fault, and the same without, and hold what was said of it against the truth."""
-    raw = name in _IN_THE_RECEIVER or name.endswith("raw")
+    raw = of_receiver(name)
     protocol, judge = (RAW, judged_raw) if raw else (IMAGES, judged_images)
     patient = patient_of(name, seed)
     begin = time.perf_counter()
     judged = judge(protocol, patient, seed)
     seconds = time.perf_counter() - begin
-    gray = brain(protocol.grid).gray_matter > 0.7
     flow = 1.0
     if patient.faults:
-        flow = judged.flow_in(gray) / judge(protocol, Patient(), seed).flow_in(gray)
+        flow = judged.flow_in(head(protocol.grid).gray_matter > 0.7) / clean_flow(raw, seed)
     spoiled = _spoiled(patient, protocol) if name in _SPOILING else frozenset[int]()
     found = sum(_found(judged, pair) for pair in spoiled)
     good = set(judged.verdicts) - spoiled
@@ -125,9 +137,14 @@ def _found(judged: Judged, pair: int) -> bool:
     return judged.left_out_at.get(pair, 1 << 30) <= pair + 2 and pair in judged.left_out
 
 
-def studied(name: str, scans: int, run: Callable[[Callable[[int], Scored], Iterable[int]], Iterable[Scored]]) -> dict:
-    """Judge as many scans, and give the figures of the study."""
-    scored = list(run(partial(score, name), range(scans)))
+def score_all(names: Sequence[str], seed: int) -> list[Scored]:
+    """Judge the scans of one seed with each fault; they are compared with the same clean scan."""
+    return [score(name, seed) for name in names]
+
+
+def summed(scored: Sequence[Scored]) -> Figures:
+    """Give the figures of a study."""
+    scans = len(scored)
     spoiled, good = sum(one.spoiled for one in scored), sum(one.good for one in scored)
     flows = np.array([one.flow for one in scored])
     return {
@@ -145,7 +162,7 @@ def studied(name: str, scans: int, run: Callable[[Callable[[int], Scored], Itera
     }
 
 
-def table(studies: dict[str, dict]) -> Table:
+def table(studies: Mapping[str, Figures]) -> Table:
     """Draw what came out."""
     drawn = Table(title="Faults of simulated scans, and what was said of them")
     for column in ("fault", "own alarm", "other alarms", "spoiled pairs found", "good pairs left out", "flow / clean"):
@@ -174,18 +191,12 @@ def main(scans: int, faults: tuple[str, ...], workers: int, target: Path | None)
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | dict.fromkeys(_THREADS, "1"))  # noqa: S606
     missing = set(FAULTS) - set(_OWN)
     assert not missing, f"nothing says which alarms belong to {missing}"
-    studies = {}
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("scans", total=scans * len(faults or _OWN))
-        for name in faults or _OWN:
-            progress.update(task, description=name)
-
-            def run(judge: Callable[[int], Scored], seeds: Iterable[int]) -> Iterable[Scored]:
-                for scored in pool.map(judge, seeds):
-                    progress.advance(task)
-                    yield scored
-
-            studies[name] = studied(name, scans, run)
+    names = faults or tuple(_OWN)
+    console = Console(stderr=True)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool, Progress(console=console) as progress:
+        judged = pool.map(partial(score_all, names), range(scans))
+        by_seed = list(progress.track(judged, total=scans, description="scans of each kind"))
+    studies = {name: summed([of_seed[place] for of_seed in by_seed]) for place, name in enumerate(names)}
     Console(width=130).print(table(studies))
     if target:
         target.write_text(json.dumps(studies, indent=1) + "\n")

@@ -27,6 +27,8 @@ class Stack(Gadget):
     _order: tuple[int, ...] = field(default=(), init=False, repr=False)
     _three_dimensional: bool = field(default=False, init=False, repr=False)
     _open: dict[int, dict[int, Slab]] = field(default_factory=dict, init=False, repr=False)
+    _lengths: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False)
+    """Field of view along x and y, m; 0 where nobody says."""
 
     def start(self, scan: Scan) -> None:
         """Read from the header how many slices to expect; without an answer the first volume tells."""
@@ -34,6 +36,7 @@ class Stack(Gadget):
         self._three_dimensional = scan.three_dimensional
         self._slices = limits.maximum - limits.minimum + 1 if limits is not None else 0
         self._order, self._open = (), {}
+        self._lengths = scan.encoding.recon_field_of_view[:2] if scan.encoding else (0.0, 0.0)
 
     def process(self, message: Slab) -> Iterator[Volume | Notice]:
         """Add one slice; give the volume that it completes."""
@@ -73,8 +76,11 @@ class Stack(Gadget):
         missing += (count - len(slabs)) * first.data.shape[1]
         stamps = [slabs[index].place.time if index in slabs else 0.0 for index in order]
         beginning = min((stamp for stamp in stamps if stamp > 0), default=0.0)
-        place = replace(first.place, time=beginning, missing=missing, geometry=_middle(order, slabs))
-        yield Volume(data, place, tuple(stamps), _spacing(order, slabs))
+        spacing, geometry = _spacing(order, slabs), _middle(order, slabs)
+        if spacing > 0 and min(self._lengths) > 0:  # the header knows how thick a slice is, not how far the next one is
+            geometry = geometry._replace(field_of_view=(*self._lengths, spacing * count))
+        place = replace(first.place, time=beginning, missing=missing, geometry=geometry)
+        yield Volume(data, place, tuple(stamps), spacing)
 
 
 def _along(slab: Slab) -> float:

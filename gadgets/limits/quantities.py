@@ -1,5 +1,6 @@
 """The numbers that limits can be set for, read from what flows down the chain."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan, nan, sqrt
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from ...streaming.flow import Place, Volume
 from ...streaming.notices import Measure, Measurement
 from ...streaming.quality import Motion, Verdict
+from ...streaming.scan import Role
 
 RADIUS = 0.05
 """Of the sphere on which rotations are taken for displacements, m (Power et al., NeuroImage 59:2142 (2012))."""
 _FEWEST_VERDICTS = 6
+_CHANGES = 8
 
 DISPLACEMENT = "displacement"
 """Framewise displacement, m."""
@@ -22,7 +25,10 @@ WITHIN_PAIR = "within_pair"
 DRIFT = "drift"
 """What small movements add up to since the begin, m."""
 DISAGREEMENT = "disagreement"
-"""How much worse an aligned volume resembles its reference than volumes before it: ratio of what correlation lacks."""
+"""How much worse an aligned volume resembles its reference than both its neighbors of the same role: by what factor
+its correlation lacks more. Steps, drifts and pulses spoil several volumes; movement while one is read spoils that one."""
+UNREST = "unrest"
+"""Median of ``dvars`` over the latest 8 volumes: a fluctuation that keeps step with TR shows in some volumes only."""
 LOST_LINES = "lost_lines"
 """Lines of a volume that never came."""
 MISSING_VOLUMES = "missing_volumes"
@@ -31,7 +37,7 @@ REJECTED_SHARE = "rejected_share"
 """Share of the pairs that are left out."""
 
 QUANTITIES = (
-    *(DISPLACEMENT, WITHIN_PAIR, DRIFT, DISAGREEMENT, LOST_LINES, MISSING_VOLUMES, REJECTED_SHARE),
+    *(DISPLACEMENT, WITHIN_PAIR, DRIFT, DISAGREEMENT, UNREST, LOST_LINES, MISSING_VOLUMES, REJECTED_SHARE),
     *(str(measure) for measure in Measure),
 )
 """All names, those of measurements included."""
@@ -58,7 +64,8 @@ class Readings:
         self._volumes, self._jump = volumes, jump
         self._pose: NDArray[np.float64] | None = None
         self._drift = np.zeros(6)
-        self._lacks: list[float] = []
+        self._lacks: dict[Role, list[tuple[float, Place]]] = {}
+        self._changes: deque[float] = deque(maxlen=_CHANGES)
         self._accepted: dict[int, bool] = {}
         self._latest: Volume | None = None
 
@@ -68,6 +75,10 @@ class Readings:
             case Measurement():
                 pairs = message.pairs if message.pairs > 0 else None
                 yield Reading(str(message.name), message.value, message.place, message.stderr, message.region, pairs)
+                if message.name is Measure.DVARS and not isnan(message.value):
+                    self._changes.append(message.value)
+                    if len(self._changes) == _CHANGES:
+                        yield Reading(UNREST, float(np.median(self._changes)), message.place)
             case Motion():
                 yield from self._moved(message)
             case Verdict():
@@ -114,13 +125,22 @@ class Readings:
         yield from self._resembles(motion)
 
     def _resembles(self, motion: Motion) -> Iterator[Reading]:
-        lacks = 1 - motion.agreement
-        if isnan(lacks) or motion.displacement != motion.displacement:
+        """Compare a volume with the one before it and the one after it, as soon as that has come."""
+        if isnan(motion.agreement) or motion.place.missing:
             return
-        if len(self._lacks) >= 3:
-            usual = float(np.median(self._lacks))
-            yield Reading(DISAGREEMENT, lacks / usual if usual > 0 else nan, motion.place)
-        self._lacks.append(lacks)
+        lacks = self._lacks.setdefault(motion.place.role, [])
+        lacks.append((1 - motion.agreement, motion.place))
+        if len(lacks) < 3 or (len(lacks) == 3 and isnan(motion.displacement)):
+            return
+        (before, _), (here, place), (after, _) = lacks[-3:]
+        usual = max(before, after)
+        yield Reading(DISAGREEMENT, here / usual if usual > 0 else nan, place, self._unrest([one for one, _ in lacks]))
+
+    @staticmethod
+    def _unrest(lacks: list[float]) -> float:
+        """Tell by what factor, about, what correlation lacks changes from volume to volume anyway, less 1."""
+        changes = np.abs(np.diff(np.log([max(one, 1e-9) for one in lacks])))
+        return float(np.expm1(1.4826 * np.median(changes)))
 
 
 def distance(pose: NDArray[np.float64]) -> float:

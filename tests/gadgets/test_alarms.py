@@ -72,12 +72,12 @@ def test_regions_have_alarms_of_their_own(run: Run) -> None:
 
 def test_swapped_order_hides_what_follows_from_it(run: Run) -> None:
     faults = [
-        Measurement(Measure.ORDER_T, -12.0, PLACE, pairs=12),
+        *[Measurement(Measure.ORDER_T, -12.0, PLACE, pairs=12)] * 3,
         *[Measurement(Measure.LABELING_SHARE, -1.0, PLACE, 0.1, pairs=12)] * 3,
         *[Measurement(Measure.NEGATIVE_CBF, 0.9, PLACE, pairs=12)] * 3,
     ]
     assert changes(run([RaiseAlarms()], [*faults, *volumes(21)], SCAN)) == [(Alarm.ORDER, True)]
-    alone = changes(run([RaiseAlarms()], [*faults[1:], *volumes(21)], SCAN))
+    alone = changes(run([RaiseAlarms()], [*faults[3:], *volumes(21)], SCAN))
     assert alone == [(Alarm.LABELING, True)]  # which in turn hides the negative flow
 
 
