@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from aslive.gadgets.limits.profile import profile_of
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.streaming.chain import Timing
@@ -269,8 +270,15 @@ def test_every_parameter_of_the_reply_stands_in_the_reference():
 
 
 def test_every_measurement_stands_in_the_reference():
-    section = (REFERENCE / "outputs.md").read_text().partition("## Measurements")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.M) == list(Measure)
+    cells = re.findall(r"^\| (`.*?) \|", (REFERENCE / "quality.md").read_text(), re.M)
+    assert set(Measure) <= set(re.findall(r"`(\w+)`", " ".join(cells)))
+
+
+def test_every_alarm_stands_in_the_reference_with_its_limits():
+    page = (REFERENCE / "alarms.md").read_text()
+    for rule in profile_of("research").rules:
+        limits = "; ".join(map(str, rule.limits))
+        assert f"| `{rule.alarm}` | {rule.severity} | {limits} |" in page
 
 
 def test_every_entry_of_the_summary_stands_in_the_reference():

@@ -42,12 +42,13 @@ OPTIONS = {
     }
 }
 FLOORS = {
-    "lines": ("readout", "ghost", "gather"),
+    "lines": ("signal", "readout", "shots", "ghost", "gather"),
     "k-space": ("prewhiten", "compress", "role", "decay"),
     "images of the coils": ("fourier", "nufft", "combine", "unmix"),
-    "images": ("partial_fourier", "stack", "ghost_level", "stabilize", "mask"),
-    "what flow needs": ("tissue", "physiology", "slice_timing", "m0"),
-    "maps": ("pair", "decode", "average", "publish", "cbf", "kinetics", "partial_volume"),
+    "images": ("partial_fourier", "stack", "ghost_level", "stabilize", "motion", "mask", "dvars"),
+    "what flow needs": ("tissue", "atlas", "physiology", "slice_timing", "m0_ratio", "m0"),
+    "maps": ("pair", "decode", "labeling", "outliers", "average", "publish", "cbf", "kinetics", "partial_volume"),
+    "quality": ("indices", "enough", "next_delay", "alarms"),
 }
 COLORS = {
     "lines": "#0072b2",
@@ -56,6 +57,7 @@ COLORS = {
     "images": "#cc79a7",
     "what flow needs": "#e69f00",
     "maps": "#6b6b6b",
+    "quality": "#1a7fb8",
 }
 """Colors that color-blind people tell apart: Okabe and Ito (2008)."""
 
@@ -97,7 +99,7 @@ def draw(target: Path) -> None:
     rows["3-D GRASE, all options"] = needed(
         Protocol(readout=ReadoutType.GRASE, acceleration=(2, 1), partial_fourier_slice=0.75), everything
     )
-    figure, axes = pyplot.subplots(figsize=(22, 0.72 * len(rows) + 1.3))
+    figure, axes = pyplot.subplots(figsize=(30, 0.72 * len(rows) + 1.3))
     for number, (title, kept) in enumerate(rows.items()):
         draw_row(axes, -number, title, line, kept)
     for floor, names in FLOORS.items():

@@ -37,6 +37,11 @@ class Limit:
     unit: str = ""
     """In which it is told to people."""
 
+    def __str__(self) -> str:
+        text = f"`{self.quantity}` {'>' if self.above else '<'} {self.told(self.bound)}"
+        row = f", {self.after} in a row" if self.after > 1 else ""
+        return f"{text}{row}{f', from {self.pairs} pairs' if self.pairs > 1 else ''}"
+
     def told(self, value: float) -> str:
         """Write a value for people."""
         scaled = f"{value * SCALES[self.unit]:.3g}"

@@ -17,6 +17,7 @@ RADIUS = 0.05
 """Of the sphere on which rotations are taken for displacements, m (Power et al., NeuroImage 59:2142 (2012))."""
 _FEWEST_VERDICTS = 6
 _CHANGES = 8
+_FEWEST_REGIONS = 4
 
 DISPLACEMENT = "displacement"
 """Framewise displacement, m."""
@@ -26,9 +27,11 @@ DRIFT = "drift"
 """What small movements add up to since the begin, m."""
 DISAGREEMENT = "disagreement"
 """How much worse an aligned volume resembles its reference than both its neighbors of the same role: by what factor
-its correlation lacks more. Steps, drifts and pulses spoil several volumes; movement while one is read spoils that one."""
+its correlation lacks more. Steps, drifts and pulses spoil several volumes; movement while one is read, that one."""
 UNREST = "unrest"
 """Median of ``dvars`` over the latest 8 volumes: a fluctuation that keeps step with TR shows in some volumes only."""
+LATENESS = "lateness"
+"""How much later blood reaches a region than the median of all of them, s."""
 LOST_LINES = "lost_lines"
 """Lines of a volume that never came."""
 MISSING_VOLUMES = "missing_volumes"
@@ -37,7 +40,8 @@ REJECTED_SHARE = "rejected_share"
 """Share of the pairs that are left out."""
 
 QUANTITIES = (
-    *(DISPLACEMENT, WITHIN_PAIR, DRIFT, DISAGREEMENT, UNREST, LOST_LINES, MISSING_VOLUMES, REJECTED_SHARE),
+    *(DISPLACEMENT, WITHIN_PAIR, DRIFT, DISAGREEMENT, UNREST, LATENESS),
+    *(LOST_LINES, MISSING_VOLUMES, REJECTED_SHARE),
     *(str(measure) for measure in Measure),
 )
 """All names, those of measurements included."""
@@ -66,6 +70,7 @@ class Readings:
         self._drift = np.zeros(6)
         self._lacks: dict[Role, list[tuple[float, Place]]] = {}
         self._changes: deque[float] = deque(maxlen=_CHANGES)
+        self._transit_times: dict[str, float] = {}
         self._accepted: dict[int, bool] = {}
         self._latest: Volume | None = None
 
@@ -73,12 +78,7 @@ class Readings:
         """Give the readings of one message."""
         match message:
             case Measurement():
-                pairs = message.pairs if message.pairs > 0 else None
-                yield Reading(str(message.name), message.value, message.place, message.stderr, message.region, pairs)
-                if message.name is Measure.DVARS and not isnan(message.value):
-                    self._changes.append(message.value)
-                    if len(self._changes) == _CHANGES:
-                        yield Reading(UNREST, float(np.median(self._changes)), message.place)
+                yield from self._measured(message)
             case Motion():
                 yield from self._moved(message)
             case Verdict():
@@ -96,6 +96,19 @@ class Readings:
         if not missing:
             yield from self._lost()  # a scan that breaks off lacks lines of its last volume: that is one fault, not two
         yield Reading(MISSING_VOLUMES, missing, self._latest.place if self._latest else None)
+
+    def _measured(self, message: Measurement) -> Iterator[Reading]:
+        pairs = message.pairs if message.pairs > 0 else None
+        yield Reading(str(message.name), message.value, message.place, message.stderr, message.region, pairs)
+        if message.name is Measure.REGION_ATT and not isnan(message.value):
+            self._transit_times[message.region] = message.value
+            if len(self._transit_times) >= _FEWEST_REGIONS:
+                late = message.value - float(np.median(list(self._transit_times.values())))
+                yield Reading(LATENESS, late, message.place, message.stderr, message.region, pairs)
+        if message.name is Measure.DVARS and not isnan(message.value):
+            self._changes.append(message.value)
+            if len(self._changes) == _CHANGES:
+                yield Reading(UNREST, float(np.median(self._changes)), message.place)
 
     def _lost(self) -> Iterator[Reading]:
         if self._latest is not None:

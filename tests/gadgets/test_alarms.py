@@ -70,6 +70,21 @@ def test_regions_have_alarms_of_their_own(run: Run) -> None:
     assert "left middle" in change.text
 
 
+def test_blood_that_comes_late_to_one_territory_is_named_with_by_how_much(run: Run) -> None:
+    def times(late: float) -> list[Measurement]:
+        names = [f"{side}_{artery}" for side in ("left", "right") for artery in ("anterior", "middle", "posterior")]
+        return [
+            Measurement(Measure.REGION_ATT, 1.0 + late * (name == "right_middle"), PLACE, 0.05, name, pairs=12)
+            for name in names
+        ]
+
+    assert changes(run([RaiseAlarms()], [*times(0.3), *times(0.3), *volumes(21)], SCAN)) == []
+    made = run([RaiseAlarms()], [*times(1.2), *times(1.2), *volumes(21)], SCAN)
+    (change,) = (one for one in made if isinstance(one, AlarmChange))
+    assert (change.alarm, change.region) == (Alarm.LATE_TERRITORY, "right_middle")
+    assert "1.2 s later" in change.text
+
+
 def test_swapped_order_hides_what_follows_from_it(run: Run) -> None:
     faults = [
         *[Measurement(Measure.ORDER_T, -12.0, PLACE, pairs=12)] * 3,
