@@ -43,7 +43,7 @@ class Judged:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     """The latest of each pair."""
     left_out_at: dict[int, int] = field(default_factory=dict)
-    """Pairs that had come when each was first left out."""
+    """Pairs that had come when each, or a slice of it, was first left out."""
     motions: list[Motion] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
     measured: list[Measurement] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Judged:
             case Verdict():
                 self.pairs = max(self.pairs, output.pair + 1)
                 self.verdicts[output.pair] = output
-                if not output.accepted:
+                if not output.accepted or output.slices_left_out:
                     self.left_out_at.setdefault(output.pair, self.pairs)
             case Motion():
                 self.motions.append(output)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,16 @@ from .kernels.average_brain import AverageBrain, load_average_brain
 from .kernels.territories import NAMES
 
 _ROUNDING = 1e-3  # of directions, which came as float32
+
+
+_FEWEST_PLANES, _FEWEST_VOXELS = 5, 600  # of the brain, below which 12 numbers fit anything
+
+
+@cache
+def _prepared() -> tuple[AverageBrain, tuple[Fineness, ...]]:
+    """Read the average brain, and blur it for coarse images: once for all scans of a process."""
+    brain = load_average_brain()
+    return brain, levels(brain)
 
 
 class AtlasMode(StrEnum):
@@ -64,9 +75,7 @@ class LayAtlas(Gadget):
         """Read the average brain, and forget the head before."""
         self._scan, self._mask, self._laid, self._sent = scan, None, None, None
         self._tried, self._told = set(), False
-        if self._brain is None:
-            self._brain = load_average_brain()
-            self._levels = levels(self._brain)
+        self._brain, self._levels = _prepared()
 
     def process(
         self, message: Volume | Mask | TissueMaps
@@ -90,7 +99,9 @@ class LayAtlas(Gadget):
     def _lay(self, volume: Volume, mask: NDArray[np.bool_]) -> Iterator[Regions | Measurement | Notice]:
         self._tried.add(volume.place.role)
         axes = self._axes(volume.place.geometry, volume.data.shape)
-        if axes is None or self._brain is None:
+        if min(mask.shape) < _FEWEST_PLANES or np.count_nonzero(mask) < _FEWEST_VOXELS:
+            yield from self._refuse("the images show too little of the brain", Level.INFO)
+        elif axes is None or self._brain is None:
             yield from self._refuse("the header does not tell how large the voxels are and how they lie")
         else:
             image = np.abs(volume.data).astype(np.float32)
@@ -110,10 +121,10 @@ class LayAtlas(Gadget):
         elif self._laid is not None:
             yield self._laid
 
-    def _refuse(self, why: str) -> Iterator[Notice]:
+    def _refuse(self, why: str, level: Level = Level.WARNING) -> Iterator[Notice]:
         if not self._told:
             self._told = True
-            yield Notice(f"There are no numbers by region: {why}.", Level.WARNING)
+            yield Notice(f"There are no numbers by region: {why}.", level)
 
     def _axes(self, geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
         """Give the way from one voxel to the next along x, y, z, one in each row, m; none if it is not known."""

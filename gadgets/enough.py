@@ -187,7 +187,7 @@ class AdviseEnough(Gadget):
             stays = self._action is Action.ENOUGH and standing.value <= _STAYS * target
             if standing.bound <= target or stays:
                 return Action.ENOUGH
-            hopeless = standing.needed if self._action is Action.CANNOT_BE_REACHED else standing.least
+            hopeless = standing.sure if self._action is Action.CANNOT_BE_REACHED else standing.least
             if hopeless > self._available:
                 return Action.CANNOT_BE_REACHED
         return Action.CONTINUE
@@ -197,9 +197,8 @@ class AdviseEnough(Gadget):
     def _advise(self, place: Place) -> Iterator[Advice | Notice]:
         standing, target, before = self._standing, self._target, self._action
         self._action = self._decide(standing, target.value)
-        if self._action is Action.ENOUGH:
-            standing = standing._replace(needed=float(self._pairs))
-        more = standing.needed - self._pairs
+        needed = float(self._pairs) if self._action is Action.ENOUGH else standing.needed(self._pairs)
+        more = needed - self._pairs
         seconds = more * self._step if more else 0.0
         interval, text = self._interval, self._sentence(standing, target, seconds)
         smoothed = f" after smoothing by {self.scale * 1e3:g} mm" if self.scale else ""
@@ -212,7 +211,7 @@ class AdviseEnough(Gadget):
             standing.value,
             target.value,
             target.unit,
-            standing.needed,
+            needed,
             seconds,
             interval if self._noise.absolute else _UNKNOWN,
             self._details(standing, interval),
@@ -247,19 +246,21 @@ class AdviseEnough(Gadget):
             case Action.ENOUGH:
                 return f"Enough: {after}, target {target.text}."
             case Action.CANNOT_BE_REACHED:
-                needed = f"{standing.needed:.0f}" if math.isfinite(standing.needed) else "too many"
+                takes = _takes(standing) if math.isfinite(standing.likely) else "too many pairs"
                 return (
-                    f"The target {target.text} cannot be reached: {after}; it takes {needed} pairs, and at most "
+                    f"The target {target.text} cannot be reached: {after}; it takes {takes}, and at most "
                     f"{self._available:.0f} can be used."
                 )
             case _:
                 pass
         if not math.isfinite(standing.value):
             return f"Go on: nothing can be told of the precision after {self._pairs} pairs."
-        if not math.isfinite(standing.needed):
+        if not math.isfinite(standing.needed(self._pairs)):
             return f"Go on: {after}, target {target.text}; how many pairs it takes cannot be told."
         time = f" ({seconds / 60:.1f} min more)" if math.isfinite(seconds) else ""
-        return f"Go on: {after}, target {target.text}; it takes about {standing.needed:.0f} pairs{time}."
+        if standing.likely <= self._pairs:
+            return f"Go on: {after}, target {target.text}; to be sure of it takes {standing.sure:.0f} pairs{time}."
+        return f"Go on: {after}, target {target.text}; it takes {_takes(standing, time)}."
 
     def _details(self, standing: Standing, interval: tuple[float, float]) -> Mapping[str, float]:
         """Give the other numbers that the advice was made of."""
@@ -267,6 +268,7 @@ class AdviseEnough(Gadget):
         details = {
             "bound": standing.bound,
             "likely_pairs": standing.likely,
+            "sure_pairs": standing.sure,
             "least_pairs": standing.least,
             "pairs_available": self._available,
             "pairs_came": float(self._came),
@@ -287,3 +289,9 @@ class AdviseEnough(Gadget):
                 "voxels": float(precision.voxels),
             }
         return details
+
+
+def _takes(standing: Standing, time: str = "") -> str:
+    """Say how many pairs it takes."""
+    surely = f", {standing.sure:.0f} to be sure" if standing.likely < standing.sure < math.inf else ""
+    return f"about {standing.likely:.0f} pairs{time}{surely}"

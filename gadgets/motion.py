@@ -60,7 +60,8 @@ class CorrectMotion(Gadget):
     mode: MotionMode = MotionMode.AUTO
     """``auto``; ``measure``: nothing is moved; ``off``."""
     tolerance: float = 5e-5
-    """Displacement from the first volume up to which a volume is passed on as it is, m."""
+    """Displacement from the first volume up to which a volume is passed on as it is, m; more where noise alone may look
+    like that."""
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
     _by_bolus: bool = field(default=False, init=False, repr=False)
@@ -162,12 +163,12 @@ class CorrectMotion(Gadget):
             pose = self._here  # the head lies where it was seen last
         else:
             pose = found.pose.after(pose)
-            yield from self._moved(message, pose, found.agreement)
+            yield from self._moved(message, pose, found.agreement, found.doubtful)
         if own is None:
             self._refer(message, magnitude, pose)
 
-    def _moved(self, message: Volume, pose: Pose, agreement: float) -> Iterator[Motion | Volume]:
-        far = pose.displacement(still()) > self.tolerance
+    def _moved(self, message: Volume, pose: Pose, agreement: float, doubtful: float) -> Iterator[Motion | Volume]:
+        far = pose.displacement(still()) > max(self.tolerance, doubtful)
         if self.mode == MotionMode.MEASURE or not far or self._mover is None:
             yield self._found(message, pose, agreement, False, 0.0)
             yield message

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import isnan
+from math import inf, isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,11 @@ class RejectOutliers(Gadget):
     corrected_displacement_limit: float = 2e-3
     """The same where motion was corrected, m: what moves while a volume is read stays in it."""
     stripe_limit: float = 0.5
-    """Largest stripes of a spike in the difference, root mean square over the standard deviation of noise."""
+    """Largest stripes of a spike in the difference, root mean square over the standard deviation of noise. Of a 2-D
+    scan only the slices beyond it are left out, if they are as many as the readouts with a spike."""
+    gain_limit: float = 0.05
+    """Largest share by which the signal may differ from that of the first volumes, which M0 fits. Without any pair
+    within it there is no limit."""
     kept_pairs: int = 256
     """Latest pairs that are judged again; each costs 4 bytes per voxel of the brain beside what ``average`` keeps."""
 
@@ -88,7 +92,7 @@ class RejectOutliers(Gadget):
         """Forget the scan before."""
         if not 0 <= self.least_blood < 1:
             raise ConfigError(f"outliers.least_blood cannot be {self.least_blood:g}: it is a share, from 0 to below 1.")
-        for name in ("limit", "displacement_limit", "corrected_displacement_limit", "stripe_limit"):
+        for name in ("limit", "displacement_limit", "corrected_displacement_limit", "stripe_limit", "gain_limit"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"outliers.{name} cannot be {getattr(self, name):g}: it is above 0.")
         self._labeling, self._evidence = scan.labeling, PairEvidence(scan.labeling)
@@ -220,27 +224,34 @@ class RejectOutliers(Gadget):
     def _judge(self, new: JudgedPair | None) -> Limits:
         units = [unit for unit in self._units.values() if unit.parts]
         limits = self._limits([unit.evidence for unit in units])
+        if all(self._by_itself(unit, limits) for unit in units):
+            limits = limits._replace(gain=inf)  # a map on a wrong scale is better than none; the alarm tells
         before = {unit.pair for unit in units if unit.kept or unit is new}
         for unit in units:
             unit.judgment, unit.use = None, Use()
-            unit.kept = not by_itself(unit.evidence, self._whole_stripes(unit, limits), limits)
+            unit.kept = not self._by_itself(unit, limits)
         for group in self._groups([unit for unit in units if unit.image is not None]):
             self._judge_group(group, before, limits)
         return limits
 
-    def _whole_stripes(self, unit: JudgedPair, limits: Limits) -> NDArray[np.float64] | None:
-        """Give the stripes of a pair, unless leaving out the slices that have them is enough."""
-        if unit.stripes is None:
+    def _by_itself(self, unit: JudgedPair, limits: Limits) -> tuple[str, ...]:
+        return by_itself(unit.evidence, unit.stripes, limits, self._spiked_slices(unit, limits) is not None)
+
+    def _spiked_slices(self, unit: JudgedPair, limits: Limits) -> NDArray[np.bool_] | None:
+        """Tell which slices have spikes, where leaving them out is enough: each spiked readout must show in one."""
+        if not self._by_slice or unit.stripes is None:
             return None
-        few = 2 * np.count_nonzero(unit.stripes > limits.stripes) <= len(unit.stripes)
-        return None if self._by_slice and few else unit.stripes
+        spiked = unit.stripes > limits.stripes
+        return spiked if unit.evidence.spikes <= np.count_nonzero(spiked) <= len(spiked) / 2 else None
 
     def _limits(self, evidence: list[Evidence]) -> Limits:
         """Give the limits; where the patient never lies still, that of displacement is twice the usual one."""
         moved = [found.fd_cl for found in evidence if not isnan(found.fd_cl)]
         usual = _RESTLESS * float(np.median(moved)) if len(moved) >= FEWEST else 0.0
         still, corrected = max(self.displacement_limit, usual), max(self.corrected_displacement_limit, usual)
-        return Limits(still, corrected, self.stripe_limit, self.limit, self.least_blood)
+        spiky = sum(found.spikes > 0 for found in evidence)
+        spikes = inf if 2 * spiky > len(evidence) else 0.0  # where most pairs have some, those that show are enough
+        return Limits(still, corrected, self.stripe_limit, self.limit, self.least_blood, self.gain_limit, spikes)
 
     def _groups(self, units: list[JudgedPair]) -> Iterator[list[JudgedPair]]:
         """Give the pairs of each bolus that has enough of them, and all others together."""
@@ -258,6 +269,11 @@ class RejectOutliers(Gadget):
             return
         sums = self._sums.of([unit.pair for unit in group])
         sound = np.array([unit.kept for unit in group])
+        parts = np.repeat(sound[:, np.newaxis], len(sums.counts), axis=1)
+        for number, unit in enumerate(group):
+            spiked = self._spiked_slices(unit, limits)
+            if spiked is not None:
+                parts[number] &= ~spiked
         used = sound & np.array([unit.pair in before for unit in group])
         reference = majority(sums, sound, used, self.least_blood)
         suspects = np.array([unit.evidence.missing_lines > 0 or unit.evidence.spikes > 0 for unit in group])
@@ -265,30 +281,27 @@ class RejectOutliers(Gadget):
             z = z_of_spread(np.array(values), reference, _USUAL_SHARE, self.limit)
             suspects |= np.nan_to_num(z) > self.limit
         found = judge(
-            sums, sound, reference, suspects, self.limit, least_blood=self.least_blood, slice_wise=self._by_slice
+            sums, parts, reference, suspects, self.limit, least_blood=self.least_blood, slice_wise=self._by_slice
         )
         if self._labeling.time_encoding is None and len({unit.bolus for unit in group}) > 1:
             found = found.of_spread_alone(reference, _UNLIKE_DELAYS, self.limit)
+        self._apply(group, found, parts)
+
+    def _apply(self, group: list[JudgedPair], found: Judgment, parts: NDArray[np.bool_]) -> None:
+        """Say of each pair whether, with what weight, and in which slices it counts."""
+        soft = self.mode == OutlierMode.HUBER
+        kept = np.any(found.kept & parts, axis=1)
+        used = np.where(kept[:, np.newaxis], found.kept & parts, parts)
+        some = np.any(used, axis=1) & ~np.all(used, axis=1)
         for number, unit in enumerate(group):
             unit.judgment, unit.number = found, number
-            self._apply(unit, found, number, limits)
-
-    def _apply(self, unit: JudgedPair, found: Judgment, number: int, limits: Limits) -> None:
-        """Say of one pair whether, with what weight, and in which slices it counts."""
-        used, weight, slices = found.kept[number], 1.0, None
-        if self.mode == OutlierMode.HUBER:
-            weight = huber_weight(float(found.worst[number]), _BEND)
-            unit.kept = unit.kept and not bool(found.bloodless[number])
-        elif not used.any():
-            unit.kept = False
-        if unit.kept and self._by_slice and used.any():
-            if unit.stripes is not None:
-                used = used & ~(unit.stripes > limits.stripes)
-            slices = None if used.all() or not used.any() else tuple(bool(one) for one in used)
-        unit.use = Use(weight, slices)
+            unit.kept = unit.kept and bool(~found.bloodless[number] if soft else kept[number])
+            weight = huber_weight(float(found.worst[number]), _BEND) if soft else 1.0
+            slices = tuple(used[number].tolist()) if self._by_slice and some[number] and unit.kept else None
+            unit.use = Use(weight, slices)
 
     def _verdict(self, unit: JudgedPair, limits: Limits, anew: bool) -> Verdict:
-        reasons = by_itself(unit.evidence, self._whole_stripes(unit, limits), limits)
+        reasons = self._by_itself(unit, limits)
         features = unit.evidence.named()
         if unit.judgment is not None:
             features |= unit.judgment.named(unit.number)

@@ -10,26 +10,22 @@ from numpy.typing import NDArray
 from ..streaming.flow import Place
 from ..streaming.gadget import Gadget
 from ..streaming.notices import Measure, Measurement
+from ..streaming.numbering import Numbering
 from ..streaming.readouts import Kind, Readout, Train
 from ..streaming.scan import Scan
-from .calibration.kspace_parts import Parts, parts_of
+from .calibration.line_places import LinePlaces
 from .calibration.volume_ends import Stretch, VolumeEnds
 from .calibration.volume_kinds import Sort, VolumeKinds
 from .kernels.coil_signal import CoilSignal, GainHistory
 from .kernels.line_order import LineOrder
 from .kernels.noise_scan import NoiseScan
-from .kernels.receiver_limit import ReceiverLimit
-from .kernels.spikes import SpikeSearch
+from .kernels.raw_lines import RawLines
 
 _NUMBER = Struct("<I")
 _NUMBER_AT = 14  # of scan_counter in the MRD header
 _VISIBLE = 1 / 8  # of the samples of an image: a spike of so much noise power adds half a standard deviation to it
 _VISIBLE_UNMEASURED = 1 / 16  # where the noise is only guessed, from above
 _QUIET = 32.0  # times the noise of a sample, which noise alone does not reach
-_MOST_PLACES = 1 << 16  # lines of k-space; more come only from a broken stream
-
-Where = tuple[int, int, int, bool]
-"""Row, plane, average, and whether it was read backwards."""
 
 
 @dataclass(slots=True)
@@ -49,15 +45,15 @@ class WatchSignal(Gadget):
     """Watches the raw signal of every coil for what no later step could tell from anatomy or blood.
 
     Once for each volume, ahead of its last line: readouts with a spike; readouts in which a coil was at the limit of
-    its receiver; signal over that of earlier volumes of the same role, delay and echo; dead and noisy coils; lines out
-    of the order of time. Once for the measurement of noise, if there is one: what it holds beside noise, its dead and
-    its noisy coils. It stands at the head of the chain, and passes everything on unchanged.
+    its receiver; signal over that of the first volumes of the same role, delay and echo; dead and noisy coils; lines
+    out of the order of time. Once for the measurement of noise, if there is one: what it holds beside noise, its dead
+    and its noisy coils. It stands at the head of the chain, and passes everything on unchanged.
     """
 
     _scan: Scan = field(default_factory=Scan, init=False, repr=False)
     _ends: VolumeEnds = field(default_factory=lambda: VolumeEnds(Scan()), init=False, repr=False)
     _kinds: VolumeKinds = field(default_factory=lambda: VolumeKinds(Scan()), init=False, repr=False)
-    _places: dict[Where, tuple[int, Parts]] = field(default_factory=dict, init=False, repr=False)
+    _places: LinePlaces = field(default_factory=lambda: LinePlaces(Numbering(Scan())), init=False, repr=False)
     _volumes: dict[int, _Watched] = field(default_factory=dict, init=False, repr=False)
     _gains: dict[Sort, GainHistory] = field(default_factory=dict, init=False, repr=False)
     _order: LineOrder = field(default_factory=LineOrder, init=False, repr=False)
@@ -66,8 +62,7 @@ class WatchSignal(Gadget):
     _noise: NoiseScan = field(default_factory=NoiseScan, init=False, repr=False)
     _noise_told: bool = field(default=False, init=False, repr=False)
     _shape: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _spikes: SpikeSearch = field(default_factory=lambda: SpikeSearch(0), init=False, repr=False)
-    _limit: ReceiverLimit = field(default_factory=lambda: ReceiverLimit(0), init=False, repr=False)
+    _lines: RawLines = field(default_factory=lambda: RawLines(0, 0), init=False, repr=False)
     _listening: bool = field(default=False, init=False, repr=False)
     """Whether the noise has to be told from the lines themselves."""
     _least: float = field(default=_QUIET, init=False, repr=False)
@@ -76,33 +71,32 @@ class WatchSignal(Gadget):
     def start(self, scan: Scan) -> None:
         """Forget the scan before."""
         self._scan, self._ends, self._kinds = scan, VolumeEnds(scan), VolumeKinds(scan)
-        self._volumes, self._gains, self._places = {}, {}, {}
+        self._volumes, self._gains, self._places = {}, {}, LinePlaces(self._ends.numbering)
         self._order, self._out_of_order = LineOrder(), 0
         self._noise, self._noise_told, self._shape, self._listening = NoiseScan(), False, (), False
 
     def process(self, message: Readout | Train) -> Iterator[Readout | Train | Measurement]:
         """Look at a line, or the lines of a train, and pass them on."""
-        late: list[bool]
         if isinstance(message, Readout):
-            late = [self._order.look(message.time, _NUMBER.unpack_from(message.header, _NUMBER_AT)[0])]
+            late = (0,) if self._order.look(message.time, _NUMBER.unpack_from(message.header, _NUMBER_AT)[0]) else ()
             if message.kind is Kind.NOISE:
                 if not self._noise_told:
                     self._noise.add(message.data, message.dwell)
                 yield message
                 return
         else:
-            times = message.headers["acquisition_time_stamp"] * message.tick
-            late = self._order.look_together(times, message.headers["scan_counter"].astype(np.int64))
+            times = (message.headers["acquisition_time_stamp"] * message.tick).tolist()
+            late = self._order.look_together(times, message.headers["scan_counter"].tolist())
         if not self._noise_told:
             yield from self._tell_noise()
         image = False
         for stretch in self._ends.stretches(message):
             image = True
-            self._watch(message, stretch, sum(late[stretch.lines.start : stretch.lines.stop]))
+            self._watch(message, stretch, sum(line in stretch.lines for line in late) if late else 0)
             if self._ends.over:
                 yield from self._tell(self._ends.ended())
         if not image:
-            self._out_of_order += sum(late)
+            self._out_of_order += len(late)
         yield message
 
     def finish(self) -> Iterator[Measurement]:
@@ -128,62 +122,28 @@ class WatchSignal(Gadget):
         self._out_of_order = 0
         if first.data.shape != self._shape:
             return
-        data = (
-            message.data[np.newaxis]
-            if isinstance(message, Readout)
-            else message.data[stretch.lines.start : stretch.lines.stop]
-        )
-        places, parts = self._find_places(message, stretch)
-        if self._listening:
-            for number in range(len(data)):
-                power = self._look(
-                    data[number : number + 1], places[number : number + 1], parts[number : number + 1], volume
-                )
-                self._spikes.floor = self._least * self._spikes.listen(power[0])
-        else:
-            self._look(data, places, parts, volume)
+        lines = message.data[np.newaxis] if isinstance(message, Readout) else message.data
+        if len(stretch.lines) < len(lines):
+            lines = lines[stretch.lines.start : stretch.lines.stop]
+        places = self._places.find(message, first, stretch.lines)
+        self._lines.spikes.places = self._places.count
+        if not self._listening:
+            self._look(lines, places, volume)
+            return
+        for number in range(len(lines)):
+            self._look(lines[number : number + 1], places[number : number + 1], volume)
+            self._lines.spikes.floor = self._least * self._lines.spikes.listen(self._lines.power)
 
-    def _look(
-        self, lines: NDArray[np.complex64], places: NDArray[np.int64], parts: list[Parts], volume: _Watched
-    ) -> NDArray[np.float32]:
-        """Look at lines ``(lines, coils, samples)``; give the power of their samples."""
-        power, tops, spiky = self._spikes.look(lines, places, volume.sort)
-        volume.spikes += len(spiky)
-        for number, (top, (middle, corner)) in enumerate(zip(tops.tolist(), parts, strict=True)):
-            if self._limit.worth_a_look(top):
-                volume.saturated += self._limit.reached(lines[number], top)
-            if (middle or corner) and number not in spiky:
-                volume.signal.add(lines[number], middle, corner)
-        return power
-
-    def _find_places(self, message: Readout | Train, stretch: Stretch) -> tuple[NDArray[np.int64], list[Parts]]:
-        """Give the places in k-space of some lines, by number, and the middle and the corner of each."""
-        numbering, first = self._ends.numbering, stretch.first
-        row, plane, average = numbering.line(first)
-        if isinstance(message, Readout):
-            number, parts = self._find_place((row, plane, average, first.backwards), message)
-            return np.array([number]), [parts]
-        lines = slice(stretch.lines.start, stretch.lines.stop)
-        rows, backward = message.counters[lines, numbering.row].tolist(), message.reversed[lines].tolist()
-        found = [
-            self._find_place((row, plane, average, back), message, line)
-            for line, row, back in zip(stretch.lines, rows, backward, strict=True)
-        ]
-        return np.array([number for number, _ in found]), [parts for _, parts in found]
-
-    def _find_place(self, where: Where, message: Readout | Train, number: int = 0) -> tuple[int, Parts]:
-        place = self._places.get(where)
-        if place is None:
-            line = message if isinstance(message, Readout) else message.readout(number)
-            place = len(self._places) % _MOST_PLACES, parts_of(line, self._ends.numbering)
-            self._places[where] = place
-            self._spikes.places = max(self._spikes.places, place[0] + 1)
-        return place
+    def _look(self, lines: NDArray[np.complex64], places: NDArray[np.int64], volume: _Watched) -> None:
+        """Look at lines ``(lines, coils, samples)`` of a volume."""
+        spiky, limited = self._lines.look(lines, places, self._places.parts, volume.sort, volume.signal)
+        volume.spikes += spiky
+        volume.saturated += limited
 
     def _begin(self, first: Readout) -> None:
         """Prepare for lines of this shape."""
         self._shape = coils, samples = first.data.shape
-        self._spikes, self._limit = SpikeSearch(samples), ReceiverLimit(coils)
+        self._lines = RawLines(coils, samples)
         noise = self._noise_power(first)
         self._listening = noise == 0
         numbering = self._ends.numbering
@@ -191,7 +151,7 @@ class WatchSignal(Gadget):
         images = planes[1] - planes[0] + 1 if planes is not None and not numbering.three_dimensional else 1
         visible = _VISIBLE_UNMEASURED if self._listening else _VISIBLE
         self._least = max(_QUIET, visible * self._ends.stated / images * samples)
-        self._spikes.floor = noise * self._least
+        self._lines.spikes.floor = noise * self._least
 
     def _noise_power(self, first: Readout) -> float:
         """Tell the noise power of a sample of all coils together; 0 where nobody measured it."""
@@ -212,7 +172,7 @@ class WatchSignal(Gadget):
             place, signal = volume.place, volume.signal
             yield Measurement(Measure.SPIKES, volume.spikes, place)
             yield Measurement(Measure.SATURATED, volume.saturated, place)
-            gain = self._gains.setdefault(volume.sort, GainHistory()).compare(signal)
+            gain = self._gains.setdefault(volume.sort, GainHistory()).compare(signal, first=number == 0)
             if gain is not None:
                 yield Measurement(Measure.GAIN, gain, place)
             yield Measurement(Measure.DEAD_COILS, int(signal.dead.sum()), place)

@@ -132,8 +132,8 @@ class Nodding:
 
     pitch: float = np.radians(1.5).item()
     """Largest angle to either side, rad."""
-    period: float = 40.0
-    """s."""
+    period: float = 37.0
+    """s; a whole number of volumes would show control and label in the same few poses over and over."""
 
     def refusals(self, protocol: Protocol) -> Refusals:
         """Tell what the scan cannot show."""

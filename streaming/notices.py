@@ -45,7 +45,7 @@ class Measure(StrEnum):
     SATURATED = "saturated"
     """Readouts in which the receiver was at its limit."""
     GAIN = "gain"
-    """Signal of all coils over that of the volumes of the same role before it."""
+    """Signal of all coils over that of the first steady volumes of the same role, delay and echo."""
     DEAD_COILS = "dead_coils"
     """Coils without signal."""
     NOISY_COILS = "noisy_coils"

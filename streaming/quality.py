@@ -166,7 +166,8 @@ class Advice:
     target: float
     unit: str
     pairs_needed: float
-    """Predicted number of used pairs in all at which the target is reached; NaN where it cannot be told."""
+    """Predicted number of used pairs in all at which the target is reached, and once it looks reached, at which that
+    is sure; NaN where it cannot be told."""
     seconds_left: float
     """Predicted time until then, s; 0 when it is reached."""
     interval: tuple[float, float] = (float("nan"), float("nan"))

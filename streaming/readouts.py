@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ _SAMPLES, _DISCARDED = Struct("<H"), Struct("<2H")
 _ASYMMETRY = 0.02
 """Share of the samples by which the centre may miss the middle of a symmetric echo."""
 _REVERSED = 1 << 21  # MRD flag 22
+_COUNTERS, _COUNTERS_AT = cast("np.dtype[np.uint16]", np.dtype(("<u2", (17,)))), 242
 _LINE = Struct("<2x Q 8x I 150x H 4x f 60x 17H 64x")  # flags, time stamp, center_sample, sample time, counters
 
 
@@ -146,7 +147,7 @@ class Train:
     @property
     def counters(self) -> NDArray[np.uint16]:
         """The encoding counters in the order of ``Counters``, shape ``(lines, 17)``."""
-        return np.ascontiguousarray(self.headers["idx"]).view("<u2").reshape(len(self.headers), -1)
+        return self.headers.getfield(_COUNTERS, _COUNTERS_AT)
 
     @property
     def reversed(self) -> NDArray[np.bool_]:
@@ -174,7 +175,9 @@ class Train:
 
     def stretches(self, counters: tuple[int, ...]) -> Iterator[range]:
         """Give the stretches of lines in which none of some counters changes."""
-        values = self.counters[:, counters]
+        values = self.counters.take(counters, axis=1)
+        if values.tobytes() == values[0].tobytes() * len(values):  # so most often, and quick to see
+            return iter((range(len(values)),))
         turns = np.flatnonzero((values[1:] != values[:-1]).any(axis=1)) + 1
         return (range(begin, end) for begin, end in pairwise((0, *turns.tolist(), len(values))))
 

@@ -201,10 +201,13 @@ class Labeling:
 
     Each volume goes with the earliest one of the other role and the same bolus that still waits.
     """
+    boluses: tuple[Bolus, ...] = field(default=(), init=False, repr=False, compare=False)
+    """All different boluses of the control and label volumes, by delay, then by duration."""
 
     def __post_init__(self) -> None:
-        """Pair the volumes once, as every shot asks for its pair."""
+        """Pair the volumes and list their boluses once, as gadgets ask for them all the time."""
         object.__setattr__(self, "pairs", self._paired())
+        object.__setattr__(self, "boluses", self._different())
 
     @property
     def stated(self) -> bool:
@@ -219,9 +222,7 @@ class Labeling:
         duration = None if pulsed else _of_volume(self.labeling_duration, volume)
         return None if delay is None else Bolus(delay, duration or 0.0)
 
-    @property
-    def boluses(self) -> tuple[Bolus, ...]:
-        """All different boluses of the control and label volumes, by delay, then by duration."""
+    def _different(self) -> tuple[Bolus, ...]:
         if self.time_encoding is not None:
             return tuple(sorted(self.time_encoding.boluses))
         listed = max(1, len(self.post_labeling_delay), len(self.labeling_duration))

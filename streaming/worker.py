@@ -149,6 +149,11 @@ class Files:
         self._session = session
         self._started = False
 
+    @property
+    def folder(self) -> Path:
+        """Where the files of the scan are written."""
+        return self._folder.perfusion
+
     def watch(self, output: object) -> None:
         """Take one thing that left the chain."""
         if not self._started and self._session.scan:
@@ -162,7 +167,7 @@ class Files:
     def close(self) -> None:
         """Write the files."""
         self._folder.close()
-        self._quality.write(self._folder.perfusion, self._folder.subject)
+        self._quality.write(self.folder, self._folder.subject)
 
 
 def noise_found(store: NoiseStore, journal: str, measurement: str) -> Noise | None:

@@ -9,7 +9,7 @@ from ...streaming.quality import Motion
 from ...streaming.scan import Labeling, Role
 
 _SPHERE = 0.05  # m; on which rotations are seen (Power et al., NeuroImage 59:2142 (2012))
-_MEASURES = (Measure.SPIKES, Measure.GHOST_LEVEL, Measure.DVARS)
+_MEASURES = (Measure.SPIKES, Measure.GAIN, Measure.GHOST_LEVEL, Measure.DVARS)
 _NAN = float("nan")
 
 
@@ -24,6 +24,8 @@ class Evidence(NamedTuple):
     """Displacement of its label against the label before, m."""
     spikes: float = _NAN
     """Readouts with a spike, of all its volumes."""
+    gain: float = _NAN
+    """Signal over that at the begin, of the volume in which it differs most."""
     ghost_level: float = _NAN
     """The larger of its volumes."""
     dvars: float = _NAN
@@ -68,6 +70,8 @@ class PairEvidence:
     def of(self, pair: int, latest: Place) -> Evidence:
         """Give all that is known of a pair, whose latest volume is told."""
         volumes = sorted({*self._volumes.get(pair, ()), latest.volume})
+        if self._pair.setdefault(latest.volume, pair) == pair:  # the volume itself comes behind the difference
+            self._volumes[pair] = volumes
         motions = [self._motion[volume] for volume in volumes if volume in self._motion]
         steps = [_displacement(first, second) for first, second in pairwise(motions)]
         missing = {volume: self._missing.get(volume, 0) for volume in volumes} | {latest.volume: latest.missing}
@@ -76,6 +80,7 @@ class PairEvidence:
             _largest([motion.displacement for motion in motions if motion.place.role is Role.CONTROL]),
             _largest([motion.displacement for motion in motions if motion.place.role is Role.LABEL]),
             _total(self._all(volumes, Measure.SPIKES)),
+            _farthest_from_one(self._all(volumes, Measure.GAIN)),
             _largest(self._all(volumes, Measure.GHOST_LEVEL)),
             _largest(self._all(volumes, Measure.DVARS)),
             float(sum(missing.values())),
@@ -104,6 +109,10 @@ def _displacement(first: Motion, second: Motion) -> float:
 
 def _largest(values: list[float]) -> float:
     return max((value for value in values if value == value), default=_NAN)
+
+
+def _farthest_from_one(values: list[float]) -> float:
+    return max((value for value in values if value == value), key=lambda value: abs(value - 1), default=_NAN)
 
 
 def _total(values: list[float]) -> float:

@@ -24,21 +24,36 @@ class Limits(NamedTuple):
     z: float
     blood: float
     """Least share of what the other pairs show."""
+    gain: float
+    """By which the signal may differ from that at the begin."""
+    spikes: float
+    """Readouts with a spike that may be there where nobody sees it."""
 
 
-def by_itself(evidence: Evidence, stripes: NDArray[np.float64] | None, limits: Limits) -> tuple[str, ...]:
-    """Say what is wrong with a pair whatever the others are like."""
+def by_itself(
+    evidence: Evidence, stripes: NDArray[np.float64] | None, limits: Limits, spared: bool = False
+) -> tuple[str, ...]:
+    """Say what is wrong with a pair whatever the others are like; ``spared`` where spikes spoil single slices only."""
     reasons = []
     limit = limits.corrected_displacement if evidence.corrected else limits.displacement
     if evidence.fd_cl > limit:
         reasons.append(
             f"the head moved {evidence.fd_cl * _MILLI:.1f} mm between control and label; limit {limit * _MILLI:.1f} mm"
         )
+    if abs(evidence.gain - 1) > limits.gain:
+        reasons.append(
+            f"all signal is {evidence.gain:.2f} times that of the first volumes, which M0 fits; limit "
+            f"{limits.gain:.0%} more or less"
+        )
+    if spared:
+        return tuple(reasons)
     if stripes is not None and float(stripes.max()) > limits.stripes:
         reasons.append(
             f"{evidence.spikes:.0f} readouts with a spike draw stripes of {stripes.max():.2g} times the noise; limit "
             f"{limits.stripes:g}"
         )
+    elif evidence.spikes > limits.spikes:
+        reasons.append(f"{evidence.spikes:.0f} readouts have a spike; limit {limits.spikes:g}")
     return tuple(reasons)
 
 

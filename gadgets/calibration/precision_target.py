@@ -39,12 +39,16 @@ class Standing(NamedTuple):
     value: float = math.nan
     bound: float = math.nan
     """What the value is at most, at all looks together."""
-    needed: float = math.nan
-    """Pairs at which the bound will have reached the target; infinite where it never will."""
     likely: float = math.nan
-    """Pairs at which the value itself will have reached it."""
+    """Pairs at which the value will have reached the target; infinite where it never will."""
+    sure: float = math.nan
+    """Pairs at which the bound will have, too, so that it is said to be enough."""
     least: float = 0.0
     """Pairs at which it will have at best."""
+
+    def needed(self, pairs: int) -> float:
+        """Tell how many pairs it takes: the likely number, and from then on that at which it is sure."""
+        return self.sure if self.likely <= pairs else self.likely
 
 
 class Target(NamedTuple):
@@ -83,12 +87,13 @@ class Target(NamedTuple):
             case _:
                 value = bound = precision.mean_half_width
                 at_best = best.mean_half_width
-        needed, likely, least = (
+        likely, sure, least = (
             pairs_until(lambda n, reaches=reaches: reaches(n) <= self.value, max(pairs, first))
-            for reaches in (bound, value, at_best)
+            for reaches in (value, bound, at_best)
         )
-        return Standing(value(pairs), bound(pairs), needed, likely, least)
+        return Standing(value(pairs), bound(pairs), likely, sure, least)
 
     def standing_of_gain(self, gain: float, pairs: int) -> Standing:
         """Tell the same of an index that has to stop growing; when it will nobody knows."""
-        return Standing(gain, gain, float(pairs) if gain < self.value else math.nan)
+        known = float(pairs) if gain < self.value else math.nan
+        return Standing(gain, gain, known, known)

@@ -10,6 +10,7 @@ from ..kernels.grid import stated_grid
 
 IMAGES = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
 Key = tuple[int, ...]
+_ONE = range(1)
 
 
 class Stretch(NamedTuple):
@@ -53,7 +54,7 @@ class VolumeEnds:
         """Give the imaging lines of a message by volume; to be asked for one after the other."""
         if isinstance(message, Readout):
             if message.kind in IMAGES:
-                yield self._enter(message, range(1))
+                yield self._enter(message, _ONE)
             return
         numbering = self.numbering
         if numbering.plain and self._told_apart:

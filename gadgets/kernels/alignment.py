@@ -88,7 +88,7 @@ def observe(
         weight = min(min(vx, np.float32(width - 1) - vx), min(vy, np.float32(rows - 1) - vy))
         if slices > 1:
             weight = min(weight, min(vz, np.float32(slices - 1) - vz))
-        weight = min(weight - half, one)  # a mirrored edge has no slope
+        weight = min(weight - half, one)  # at the edge a slope stands on two slices only
         if not weight > zero:
             columns[i] = zero
             continue

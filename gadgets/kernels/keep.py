@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .pair_features import Features, features_of_pairs, features_of_slices, level_of, noise_of, variance_of_mean
+from .pair_features import Features, features_of_pairs, level_of, mean_and_deviation, noise_of, variance_of_mean
 from .pair_sums import Sums
 from .robust import FEWEST, deviations, middle_and_spread, shared_limit
 
@@ -70,7 +70,7 @@ def judge(
     least_blood: float = 0.4,
     slice_wise: bool = False,
 ) -> Judgment:
-    """Judge all pairs of one kind together; those that are not ``sound`` are left out already.
+    """Judge all pairs of one kind together; what of them, ``(pairs, slices)``, is not ``sound`` is left out already.
 
     As SCORE (Dolui et al., JMRI 45:1786 (2017)): first what lies far from the median of ``reference`` in mean or
     standard deviation goes, by z of ``limit``, and what shows less than the share ``least_blood`` of the blood; then,
@@ -81,6 +81,7 @@ def judge(
     """
     pairs, slices = reference.size, len(sums.counts)
     kept, slice_z, slice_limit = _judge_slices(sums, reference, limit, slice_wise)
+    kept &= sound
     noise = float(noise_of(sums, slices=False))
     voxels = max(float(sums.counts.sum()), 1.0)
     in_gray = float(sums.counts[:, 1].sum()) or voxels
@@ -92,7 +93,7 @@ def judge(
     z_mean = deviations(features.mean, reference, max(noise / np.sqrt(in_gray), _USUAL_MEAN * middle), limit)
     z_deviation = deviations(features.deviation, reference, max(of_deviation, _USUAL_DEVIATION * usual), limit)
     bloodless = _bloodless(features, reference, noise, in_gray, limit, least_blood)
-    good = sound & ~((np.abs(z_mean) > limit) | (z_deviation > limit) | bloodless)
+    good = sound.any(axis=1) & ~((np.abs(z_mean) > limit) | (z_deviation > limit) | bloodless)
     kept &= good[:, np.newaxis]
     uneven = np.zeros(pairs, np.bool_)
     same = bool(reference.all() and good.all())  # then the mean that pairs are compared with is still that of above
@@ -102,7 +103,7 @@ def judge(
         same = False
         z_correlation = _z_of_correlation(features.correlation, kept.any(axis=1) & reference, voxels, limit)
         candidates = kept.any(axis=1) & ((z_correlation < -limit) | suspects)
-        found = _more_even_without(sums, kept, candidates, z_correlation, np.count_nonzero(sound) / 2)
+        found = _more_even_without(sums, kept, candidates, z_correlation, np.count_nonzero(sound.any(axis=1)) / 2)
         if found is None:
             break
         kept[found], uneven[found] = False, True
@@ -137,7 +138,7 @@ def z_of_spread(values: NDArray[np.float64], reference: NDArray[np.bool_], usual
 def _judge_slices(
     sums: Sums, reference: NDArray[np.bool_], limit: float, slice_wise: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
-    """Leave out slices by mean and standard deviation, and by correlation where their own V falls without them."""
+    """Leave out slices by mean and standard deviation."""
     shape = reference.size, len(sums.counts)
     kept, worst = np.ones(shape, np.bool_), np.zeros(shape)
     voxels = sums.counts.sum(axis=1).astype(np.float64)
@@ -145,15 +146,15 @@ def _judge_slices(
     of_slice = shared_limit(limit, int(np.count_nonzero(judged)))
     if not slice_wise or np.count_nonzero(reference) < FEWEST or not judged.any():
         return kept, worst, of_slice
-    features = features_of_slices(sums, np.broadcast_to(reference[:, np.newaxis], shape))
+    mean, deviation = mean_and_deviation(sums)
     noise = noise_of(sums, slices=True)
-    usual = np.median(features.deviation[reference], axis=0)
+    usual, _ = middle_and_spread(deviation[reference])
     signal_squared = np.maximum(usual**2 - noise**2, 0)
-    middle = np.abs(np.median(features.mean[reference], axis=0))
+    middle = np.abs(middle_and_spread(mean[reference])[0])
     at_least = np.maximum(voxels, 1.0)
-    z_mean = deviations(features.mean, reference, np.maximum(noise / np.sqrt(at_least), _USUAL_MEAN * middle), of_slice)
+    z_mean = deviations(mean, reference, np.maximum(noise / np.sqrt(at_least), _USUAL_MEAN * middle), of_slice)
     floor = np.maximum(_deviation_noise(noise, signal_squared, usual, at_least), _USUAL_DEVIATION * usual)
-    z_deviation = deviations(features.deviation, reference, floor, of_slice)
+    z_deviation = deviations(deviation, reference, floor, of_slice)
     worst = np.where(judged, np.maximum(np.abs(z_mean), z_deviation), 0.0)
     kept = ~(worst > of_slice)
     lost = np.count_nonzero(~kept, axis=1) * 2 > np.count_nonzero(judged)

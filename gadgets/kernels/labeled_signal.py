@@ -13,6 +13,8 @@ from .polarity import t_over_pairs
 
 LATEST = 3
 """Pairs that are compared with all before them."""
+_FEWEST_ALIKE = 4
+_SPOILED = 8.0  # robust standard deviations
 _CERTAIN = 3.0  # standard errors that a signal is above 0 before anything is compared with it
 
 
@@ -50,8 +52,8 @@ class SignalHistory:
         self.signals = [signal for signal in self.signals if signal.pair != pair]
 
     def t(self) -> float:
-        """Give Student's t of the mean over pairs."""
-        totals, variances, kinds = self._totals()
+        """Give Student's t of the mean over pairs, grossly spoiled ones left out."""
+        totals, variances, kinds = _totals(self.typical())
         return t_over_pairs(totals, variances, kinds)
 
     def share(self) -> Estimate:
@@ -59,8 +61,9 @@ class SignalHistory:
 
         ``sum p S / sum p^2``, the least-squares factor between signals S and predictions p of the same noise.
         """
-        totals, variances, kinds = self._totals()
-        usual = np.array([signal.usual for signal in self.signals])
+        typical = self.typical()
+        totals, variances, kinds = _totals(typical)
+        usual = np.array([signal.usual for signal in typical])
         information = float(np.sum(usual**2))
         if not information > 0:
             return UNKNOWN
@@ -76,7 +79,7 @@ class SignalHistory:
         """
         order = list(dict.fromkeys(signal.pair for signal in self.signals))
         latest = np.isin([signal.pair for signal in self.signals], order[-LATEST:])
-        totals, variances, kinds = self._totals()
+        totals, variances, kinds = _totals(self.signals)
         numbers = numbered(kinds)
         seen = np.bincount(numbers, ~latest)
         if len(order) <= LATEST or np.any(seen[numbers[latest]] == 0):
@@ -100,7 +103,7 @@ class SignalHistory:
         Late, because blood that only comes late is another matter: label that fails is missing for good. The variance
         is that of a ratio of means, ``sum (a - r b)^2 / (n (n - 1) mean(b)^2)``, and at least what the voxels tell.
         """
-        late = [signal for signal in self.signals if signal.late]
+        late = [signal for signal in self.typical() if signal.late]
         if not late:
             return [UNKNOWN] * len(numbers)
         sums, variances = np.stack([signal.sums for signal in late]), np.stack([signal.variances for signal in late])
@@ -117,11 +120,32 @@ class SignalHistory:
             )
         return found
 
-    def _totals(self) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Hashable]]:
-        """Give the sums over all gray matter, their variances by the voxels, and their kinds."""
-        totals = np.stack([signal.sums for signal in self.signals]).sum(axis=1)
-        variances = np.stack([signal.variances for signal in self.signals]).sum(axis=1)
-        return totals, variances, [signal.kind for signal in self.signals]
+    def typical(self) -> list[Signal]:
+        """Give the signals that are not grossly spoiled, as by movement between control and label.
+
+        One pair that moved may show ten times as much as blood ever does, and then no mean tells anything. What
+        differs from the median of its kind by more than 8 robust standard deviations is left out, where 4 or more are
+        alike; the deviation is at least that by the voxels, and a tenth of the median.
+        """
+        totals, variances, kinds = _totals(self.signals)
+        numbers = numbered(kinds)
+        kept = np.ones(len(totals), np.bool_)
+        for number in np.unique(numbers):
+            alike = numbers == number
+            if np.count_nonzero(alike) < _FEWEST_ALIKE:
+                continue
+            values, usual = totals[alike], float(np.median(totals[alike]))
+            spread = 1.4826 * float(np.median(np.abs(values - usual)))
+            least = max(float(np.median(variances[alike])) ** 0.5, 0.1 * abs(usual))
+            kept[alike] = np.abs(values - usual) <= _SPOILED * max(spread, least)
+        return [signal for signal, one in zip(self.signals, kept, strict=True) if one]
+
+
+def _totals(signals: Sequence[Signal]) -> tuple[NDArray[np.float64], NDArray[np.float64], list[Hashable]]:
+    """Give the sums over all gray matter, their variances by the voxels, and their kinds."""
+    totals = np.stack([signal.sums for signal in signals]).sum(axis=1)
+    variances = np.stack([signal.variances for signal in signals]).sum(axis=1)
+    return totals, variances, [signal.kind for signal in signals]
 
 
 def _ratio_of_means(

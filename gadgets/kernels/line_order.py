@@ -1,7 +1,8 @@
 """Whether lines come in the order of time."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
 _HALF_A_DAY = 12 * 3600.0  # s; clocks that go back further have passed midnight, or the end of their counter
 _HALF_A_COUNTER = 1 << 31
@@ -30,12 +31,13 @@ class LineOrder:
         self._time, self._number = time, number
         return back
 
-    def look_together(self, times: NDArray[np.float64], numbers: NDArray[np.int64]) -> list[bool]:
-        """Tell the same for lines that came together."""
-        plain = bool((np.diff(times) >= 0).all()) and bool((np.diff(numbers) == 1).all()) and bool(numbers[0] > 0)
-        if not plain or len(times) < 2:
-            pairs = zip(times.tolist(), numbers.tolist(), strict=True)
-            return [self.look(time, number) for time, number in pairs]
-        first = self.look(float(times[0]), int(numbers[0]))
-        self._time, self._number, self._numbered = float(times[-1]), int(numbers[-1]), True
-        return [first] + [False] * (len(times) - 1)
+    def look_together(self, times: list[float], numbers: list[int]) -> Sequence[int]:
+        """Tell which of some lines that came together are out of order, by where they are among them."""
+        begin, end = numbers[0], numbers[-1]
+        if begin == 0 or numbers != list(range(begin, end + 1)) or times != sorted(times):
+            pairs = zip(times, numbers, strict=True)
+            return [line for line, (time, number) in enumerate(pairs) if self.look(time, number)]
+        first = self.look(times[0], begin)
+        if len(times) > 1:
+            self._time, self._number, self._numbered = times[-1], end, True
+        return (0,) if first else ()

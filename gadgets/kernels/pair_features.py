@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from .pair_sums import Sums
 
+_FOLLOWING = 6  # pairs that each is compared with for the noise
+
 
 class Features(NamedTuple):
-    """Of each pair, shape ``(pairs,)``, or of each pair and slice, ``(pairs, slices)``."""
+    """Of each pair, shape ``(pairs,)``."""
 
     mean: NDArray[np.float64]
     """Over gray matter, or over all of the brain where nobody knows it; units of the images."""
@@ -26,18 +28,19 @@ class Features(NamedTuple):
 def noise_of(sums: Sums, slices: bool) -> NDArray[np.float64]:
     """Give the standard deviation of the noise of one difference, from the median distance of two of them.
 
-    Half of all distances between pairs are those of good ones as long as 7 of 10 are good. Shape ``(slices,)``, or
-    one for all of the brain; 0 with fewer than two pairs.
+    Each is compared with the six that follow it, behind the last one the first. Half of these distances are those of
+    good ones as long as 4 of 5 are good. Shape ``(slices,)``, or one for all of the brain; 0 with fewer than 2 pairs.
     """
-    products, voxels = sums.products, sums.counts.sum(axis=1)
+    squares, voxels = np.einsum("zii->zi", sums.products), sums.counts.sum(axis=1)
+    pairs = squares.shape[1]
+    if pairs < 2:
+        return np.zeros(voxels.shape if slices else ())
+    first = np.tile(np.arange(pairs), min(pairs - 1, _FOLLOWING))
+    second = (first + 1 + np.arange(first.size) // pairs) % pairs
+    apart = squares[:, first] + squares[:, second] - 2 * sums.products[:, first, second]
     if not slices:
-        products, voxels = products.sum(axis=0), voxels.sum()
-    squares = np.einsum("...ii->...i", products)
-    apart = squares[..., :, np.newaxis] + squares[..., np.newaxis, :] - 2 * products
-    first, second = np.triu_indices(squares.shape[-1], 1)
-    if not len(first):
-        return np.zeros(voxels.shape)
-    return np.sqrt(np.maximum(np.median(apart[..., first, second], axis=-1), 0) / (2 * np.maximum(voxels, 1)))
+        apart, voxels = apart.sum(axis=0), voxels.sum()
+    return np.sqrt(np.maximum(np.median(apart, axis=-1), 0) / (2 * np.maximum(voxels, 1)))
 
 
 def level_of(sums: Sums) -> NDArray[np.float64]:
@@ -47,18 +50,12 @@ def level_of(sums: Sums) -> NDArray[np.float64]:
     return totals.sum(axis=0) / max(voxels, 1)
 
 
-def features_of_slices(sums: Sums, kept: NDArray[np.bool_]) -> Features:
-    """Give the features of each slice by itself; ``kept`` has shape ``(pairs, slices)``."""
+def mean_and_deviation(sums: Sums) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give mean and standard deviation of each slice over the brain, shape ``(pairs, slices)``; NaN without any."""
     voxels = sums.counts.sum(axis=1).astype(np.float64)
-    totals = sums.totals.sum(axis=1).T
-    products = sums.products
-    squares = np.einsum("zii->iz", products)
-    mean = _over(totals, voxels)
-    cross, other_squares, other_totals = _with_others(products, totals, kept)
-    covariance = cross - _over(totals * other_totals, voxels)
-    variances = squares - _over(totals**2, voxels), other_squares - _over(other_totals**2, voxels)
-    deviation = np.sqrt(np.maximum(_over(squares, voxels) - mean**2, 0))
-    return Features(mean, deviation, *_likeness(covariance, *variances))
+    mean = _over(sums.totals.sum(axis=1).T, voxels)
+    squares = np.einsum("zii->iz", sums.products)
+    return mean, np.sqrt(np.maximum(_over(squares, voxels) - mean**2, 0))
 
 
 def features_of_pairs(sums: Sums, kept: NDArray[np.bool_]) -> Features:
@@ -129,8 +126,11 @@ def _usual_where_lacking(values: NDArray[np.float64], there: NDArray[np.bool_]) 
     """Put the median over the pairs in place of slices that are left out."""
     if there.all():
         return values
-    usual = np.nanmedian(np.where(there | ~there.any(axis=0), values, np.nan), axis=0)
-    return np.where(there, values, usual)
+    found = values.copy()
+    for z in np.flatnonzero(~there.all(axis=0)):
+        some = there[:, z] if there[:, z].any() else ~there[:, z]
+        found[~there[:, z], z] = np.median(values[some, z])
+    return found
 
 
 def _likeness(

@@ -98,8 +98,12 @@ class PairSums:
     def of(self, numbers: list[int]) -> Sums:
         """Give the sums of some pairs, in this order."""
         rows = np.array([self._rows[number] for number in numbers], np.intp)
-        products = self._by_slice[:, rows[:, np.newaxis], rows]
-        return Sums(products, self._totals[:, :, rows], self.layout.counts, self._by_tissue, rows)
+        count = len(rows)
+        if np.array_equal(rows, np.arange(count)):  # as long as no pair is forgotten: nothing has to be gathered
+            products, totals = self._by_slice[:, :count, :count], self._totals[:, :, :count]
+        else:
+            products, totals = self._by_slice[:, rows[:, np.newaxis], rows], self._totals[:, :, rows]
+        return Sums(products, totals, self.layout.counts, self._by_tissue, rows)
 
     def _grow(self, more: int) -> None:
         self._values = np.pad(self._values, ((0, more), (0, 0)))
@@ -117,7 +121,8 @@ class PairSums:
 def multiply(values: NDArray[np.float32], row: int, ends: NDArray[np.int64], out: NDArray[np.float64]) -> None:
     """Add up the products of one row with every row over each segment, and behind them, last, the row itself.
 
-    Short stretches are added in single precision, which is four times as fast, and the stretches in double.
+    Short stretches are added in single precision, which is four times as fast, and the stretches in double. They are
+    cut out first: counted from 0, no place can be negative, and only then are eight products made at a time.
     """
     for other in range(values.shape[0] + 1):
         begin = 0
@@ -125,13 +130,15 @@ def multiply(values: NDArray[np.float32], row: int, ends: NDArray[np.int64], out
             end = ends[segment]
             found = 0.0
             for first in range(begin, end, _STRETCH):
+                own = values[row, first : min(first + _STRETCH, end)]
                 part = np.float32(0)
                 if other == values.shape[0]:
-                    for n in range(first, min(first + _STRETCH, end)):
-                        part += values[row, n]
+                    for n in range(own.size):
+                        part += own[n]
                 else:
-                    for n in range(first, min(first + _STRETCH, end)):
-                        part += values[row, n] * values[other, n]
+                    its = values[other, first : min(first + _STRETCH, end)]
+                    for n in range(own.size):
+                        part += own[n] * its[n]
                 found += part
             out[other, segment] = found
             begin = end

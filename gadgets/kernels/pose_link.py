@@ -11,7 +11,6 @@ from .rigid import Pose, still
 _ALIKE = 0.98  # explained share from which two images count as of one contrast
 _CURVED = 3  # degree of the polynomial of intensities for others; it may turn over
 _LEAST = (3e-4, 8e-4)  # m: with one contrast and with two, what looks like motion may be contrast below it
-_CERTAIN = 5.0  # standard errors
 
 
 class Link(NamedTuple):
@@ -19,7 +18,9 @@ class Link(NamedTuple):
 
     pose: Pose
     agreement: float
-    """Correlation of the two, -1 to 1; NaN where nothing was found."""
+    """Correlation of the two, -1 to 1."""
+    doubtful: float
+    """Displacement up to which the pose may be noise, m."""
 
 
 def link(target: Target, image: NDArray[np.float32], start: Pose) -> Link | None:
@@ -33,6 +34,5 @@ def link(target: Target, image: NDArray[np.float32], start: Pose) -> Link | None
         least, found = _LEAST[1], target.find(image, (start,), _CURVED)
     if found is None:
         return None
-    displacement = found.pose.displacement(still())
-    plain = displacement > max(least, _CERTAIN * found.stderr)
-    return Link(found.pose if plain else still(), found.agreement)
+    plain = found.pose.displacement(still()) > max(least, found.doubtful)
+    return Link(found.pose if plain else still(), found.agreement, found.doubtful)

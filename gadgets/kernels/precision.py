@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from .confidence_sequence import MANY, mean_half_width, variance_inflation
 
@@ -87,13 +87,18 @@ class Precision:
         degrees = self.degrees(pairs)
         if degrees < 1:
             return replace(self, own=0.0, common=0.0)
-        common = self.common * degrees / float(chi2.ppf(_LIKELY, degrees))
+        common = self.common * degrees / _most(degrees)
         of_voxels = self._of_voxels(degrees)
-        own = self.own * self.leeway * of_voxels / float(chi2.ppf(_LIKELY, of_voxels))
+        own = self.own * self.leeway * of_voxels / _most(of_voxels)
         return replace(self, own=own, common=common)
 
     def _of_voxels(self, degrees: int) -> float:
         return round(max(degrees * self.voxels / _ALIKE / _LOSS, 1.0))
+
+
+def _most(degrees: float) -> float:
+    """Give what chi^2 is at most in 95 %; the same as scipy.stats gives, without its checks, which take 0.3 ms."""
+    return 2 * float(gammaincinv(degrees / 2, _LIKELY))
 
 
 def pairs_until(reached: Callable[[int], bool], first: int) -> float:

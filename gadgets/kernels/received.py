@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 LINES = types.Array(types.uint16, 1, "C", readonly=True, aligned=False)
 """What a compiled loop over several lines takes; ``words[begin:end].view(np.float32)`` gives the parts of a coil."""
-LINE = types.Array(types.complex64, 2, "C", readonly=True, aligned=False)
-"""What a compiled loop over one line takes."""
 
 
 def as_words(lines: NDArray[np.complex64]) -> tuple[NDArray[np.uint16], int]:

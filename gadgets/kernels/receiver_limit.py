@@ -4,39 +4,43 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from .received import LINE
+from .received import LINES
 
 _ENOUGH = 3  # samples of one coil at exactly the same value
 _WORTH = 0.25  # of the power of the strongest sample so far; lines below it are not searched
 _STRONG = 0.1  # of the strongest coil; weaker ones may show the same small whole number often
 
 
-class ReceiverLimit:
-    """Remembers the largest value of each coil, and finds lines that touch it several times but do not exceed it."""
+@njit(
+    [types.boolean(LINES, types.int64, types.int64, types.float32, types.float32[::1], types.float32[::1])],
+    cache=True,
+    nogil=True,
+)
+def at_limit(
+    words: NDArray[np.uint16],
+    begin: int,
+    samples: int,
+    power: np.float32,
+    tops: NDArray[np.float32],
+    strongest: NDArray[np.float32],
+) -> bool:
+    """Tell whether a coil has three real or imaginary parts of a line at its largest value ever.
 
-    def __init__(self, coils: int) -> None:
-        self._tops = np.zeros(coils, np.float32)
-        self._power = 0.0
-
-    def worth_a_look(self, power: float) -> bool:
-        """Tell whether a line may be at the limit, by the power of its strongest sample."""
-        return power >= _WORTH * self._power
-
-    def reached(self, line: NDArray[np.complex64], power: float) -> bool:
-        """Tell whether a line ``(coils, samples)`` is at the limit; ``power`` is that of its strongest sample."""
-        self._power = max(self._power, power) if np.isfinite(power) else self._power
-        return flat_top(line, self._tops)
-
-
-@njit([types.boolean(LINE, types.float32[::1])], cache=True, nogil=True)
-def flat_top(line: NDArray[np.complex64], tops: NDArray[np.float32]) -> bool:
-    """Tell whether a coil has three real or imaginary parts at its largest value ever; keep the largest values."""
-    flat = False
-    strongest = np.float32(0)
+    ``power`` is that of the strongest sample of the line. The largest value of each coil is kept in ``tops``, the power
+    of the strongest sample of all lines in ``strongest``; both begin as zero. The line begins at a word of
+    ``received.as_words``.
+    """
+    if not power >= np.float32(_WORTH) * strongest[0]:
+        return False
+    if power < np.inf:
+        strongest[0] = max(strongest[0], power)
+    loudest = np.float32(0)
     for coil in range(tops.shape[0]):
-        strongest = max(strongest, tops[coil])
-    for coil in range(line.shape[0]):
-        row = line[coil].view(np.float32)
+        loudest = max(loudest, tops[coil])
+    flat = False
+    for coil in range(tops.shape[0]):
+        start = begin + coil * 4 * samples
+        row = words[start : start + 4 * samples].view(np.float32)
         top = np.float32(0)
         for i in range(row.shape[0]):
             top = max(top, abs(row[i]))
@@ -46,5 +50,5 @@ def flat_top(line: NDArray[np.complex64], tops: NDArray[np.float32]) -> bool:
         times = 0
         for i in range(row.shape[0]):
             times += abs(row[i]) == top
-        flat = flat or (times >= _ENOUGH and bool(top > np.float32(_STRONG) * strongest))
+        flat = flat or (times >= _ENOUGH and bool(top > np.float32(_STRONG) * loudest))
     return flat

@@ -26,7 +26,8 @@ _LEAST_SAMPLES = 50
 _FARTHEST = 0.1  # m, framewise displacement of any believable pose
 _ROUNDING = 1e-6  # of the explained share
 _LEAST_EXPLAINED = 0.1  # of the image's variance, and
-_LARGEST_ERROR = 1e-3  # m, of a pose that is an answer
+_LARGEST_ERROR = 3e-3  # m, of a pose that is an answer
+_CERTAIN = 3.0  # standard errors
 _SMALL_STEPS = (1e-3, 5e-5)  # displacement of the last step on coarse and fine voxels, m
 _MOST_STEPS = 12  # for each degree of the polynomial: curved ones converge slowly
 
@@ -43,7 +44,12 @@ class Found(NamedTuple):
     explained: float
     """Share of the image's variance that the reference explains there, 0 to 1."""
     stderr: float
-    """Standard error of the pose as a displacement, m."""
+    """Root mean square of the framewise displacement that noise alone looks like, m."""
+
+    @property
+    def doubtful(self) -> float:
+        """Give the displacement up to which a pose may be noise, m: three standard errors."""
+        return _CERTAIN * self.stderr
 
 
 class Target:

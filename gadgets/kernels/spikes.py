@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numpy.typing import NDArray
 
-from .received import LINES, as_words
+from .received import LINES
 
 _MOST_BYTES = 48 << 20  # of what is remembered
 _FACTOR = 2.5  # a head that turns by 5 degrees makes 1.1
@@ -37,31 +37,17 @@ class SpikeSearch:
         self._known: dict[Hashable, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
         self._quietest = np.inf
 
-    def look(
-        self, lines: NDArray[np.complex64], places: NDArray[np.int64], sort: Hashable
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
-        """Look at lines ``(lines, coils, samples)`` from given places of k-space, by number.
-
-        Give the power of every sample, all coils together, ``(lines, samples)``, the largest of each line, and which
-        lines have a spike. ``sort`` tells the volumes that they are compared with.
-        """
-        memory = self._known.get(sort)
-        if memory is None or self.places > len(memory[1]):
-            memory = self._grow(sort)
-        rows, counts = memory
-        power, tops = np.empty((len(lines), self._samples), np.float32), np.empty(len(lines), np.float32)
-        odd = np.empty(len(lines), np.bool_)
-        if rows.size == 0:  # no memory is left for it: each time is its first
-            rows, counts, places = (
-                np.zeros((1, self._samples), np.float32),
-                np.zeros(1, np.int64),
-                np.zeros_like(places),
-            )
-        words, step = as_words(lines)
-        if not look(words, step, lines.shape[1], places, rows, counts, self.floor, power, tops, odd):
-            return power, tops, []
-        found = np.flatnonzero(odd).tolist()
-        return power, tops, [n for n in found if self._settle(power[n], rows[places[n]], counts, int(places[n]))]
+    def memory(
+        self, sort: Hashable, places: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Give what volumes of a sort showed, how often, and in which rows of it some places of k-space are."""
+        known = self._known.get(sort)
+        if known is None or self.places > len(known[1]):
+            known = self._grow(sort)
+        if known[0].size == 0:  # no memory is left for it: each time is its first
+            lines = len(places)
+            return np.zeros((lines, self._samples), np.float32), np.zeros(lines, np.int64), np.arange(lines)
+        return *known, places
 
     def listen(self, power: NDArray[np.float32]) -> float:
         """Give the smallest mean power of 16 neighbors so far, that of a further line ``(samples,)`` included."""
@@ -84,17 +70,17 @@ class SpikeSearch:
         self._known[sort] = rows, np.concatenate([counts, np.zeros(more, np.int64)])
         return self._known[sort]
 
-    def _settle(
-        self, power: NDArray[np.float32], reference: NDArray[np.float32], counts: NDArray[np.int64], place: int
+    def settle(
+        self, power: NDArray[np.float32], rows: NDArray[np.float32], counts: NDArray[np.int64], row: int
     ) -> bool:
-        """Tell whether an odd line has a spike, and take the rest of it into the reference."""
-        count = int(counts[place])
+        """Tell whether a line that stands out has a spike, and take the rest of it into its reference."""
+        reference, count = rows[row], int(counts[row])
         spiky = self._above(power, reference) if count else power > _FACTOR_WITHIN * _beside(power) + self.floor
         usable = np.isfinite(power) & ~spiky
         reference[usable] += (power[usable] - reference[usable]) / (count + 1)
         if count == 0:  # what is there below the spike nobody knows; its neighbors tell the scale
             reference[spiky] = _beside(power)[spiky]
-        counts[place] = min(count + 1, _REMEMBERED)
+        counts[row] = min(count + 1, _REMEMBERED)
         return bool(spiky.any())
 
     def _above(self, power: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -116,86 +102,68 @@ def _beside(power: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.max([weaker, *(padded[shift : shift + size] for shift in shifts)], axis=0)
 
 
-@njit(
-    [
-        types.boolean(
-            LINES,
-            types.int64,
-            types.int64,
-            types.int64[::1],
-            types.float32[:, ::1],
-            types.int64[::1],
-            types.float64,
-            types.float32[:, ::1],
-            types.float32[::1],
-            types.boolean[::1],
-        )
-    ],
-    cache=True,
-    nogil=True,
-)
-def look(
+@njit([types.float32(LINES, types.int64, types.int64, types.float32[::1], types.float32[::1])], cache=True, nogil=True)
+def sum_power(
     words: NDArray[np.uint16],
-    step: int,
+    begin: int,
     coils: int,
-    places: NDArray[np.int64],
-    references: NDArray[np.float32],
-    counts: NDArray[np.int64],
-    floor: float,
+    components: NDArray[np.float32],
     power: NDArray[np.float32],
-    tops: NDArray[np.float32],
-    odd: NDArray[np.bool_],
-) -> bool:
-    """Write the power of each sample, the largest of each line, and which may have a spike; tell whether any may.
+) -> np.float32:
+    """Write the power of each sample of a line, all coils together, and give the largest.
 
-    Lines that have none go into the reference.
-
-    ``words`` and ``step`` are those of ``received.as_words``. The reference of a place is the mean of ``counts`` lines.
+    The line begins at a word of ``received.as_words``. ``components`` is room for two numbers of each sample.
     """
-    samples, some = power.shape[1], False
-    components = np.empty(2 * samples, np.float32)
+    samples = power.size
+    components[:] = 0
+    for coil in range(coils):
+        start = begin + coil * 4 * samples
+        row = words[start : start + 4 * samples].view(np.float32)
+        for i in range(components.size):  # real and imaginary parts side by side, so that it runs in vectors
+            components[i] += row[i] * row[i]
+    top = np.float32(0)
+    for i in range(samples):
+        power[i] = components[2 * i] + components[2 * i + 1]
+    for i in range(samples):
+        top = max(top, power[i])
+    return top
+
+
+@njit([types.boolean(types.float32[::1], types.float32[::1], types.int64, types.float64)], cache=True, nogil=True)
+def stands_out(power: NDArray[np.float32], usual: NDArray[np.float32], count: int, floor: float) -> bool:
+    """Tell whether a line may have a spike, by the mean of ``count`` lines from its place."""
+    samples = power.size
     limit, within, least = np.float32(_FACTOR), np.float32(_FACTOR_WITHIN), np.float32(floor)
-    for number in range(power.shape[0]):
-        components[:] = 0
-        for coil in range(coils):
-            begin = number * step + coil * 4 * samples
-            row = words[begin : begin + 4 * samples].view(np.float32)
-            for i in range(components.shape[0]):  # real and imaginary parts side by side, so that it runs in vectors
-                components[i] += row[i] * row[i]
-        here, usual, count = power[number], references[places[number]], counts[places[number]]
-        top = np.float32(0)
-        for i in range(samples):
-            here[i] = components[2 * i] + components[2 * i + 1]
-        for i in range(samples):
-            top = max(top, here[i])
-        tops[number], found = top, False
-        if count > 0:
-            excess = np.float32(0)
-            for i in range(1, samples - 1):
-                highest = max(max(usual[i - 1], usual[i]), usual[i + 1])
-                excess = max(excess, here[i] - limit * highest - least)
-            found = excess > 0
-            for i in (0, samples - 1):
-                highest = max(max(usual[max(i - 1, 0)], usual[i]), usual[min(i + 1, samples - 1)])
-                found |= here[i] > limit * highest + least
-        else:
-            for i in range(samples):
-                if here[i] > least:
-                    highest = np.float32(0)
-                    if samples > 1:
-                        highest = min(here[i - 1 if i > 0 else 1], here[i + 1 if i + 1 < samples else samples - 2])
-                    for by in range(_NEAREST, _FARTHEST + 1):
-                        if i >= by:
-                            highest = max(highest, here[i - by])
-                        if i + by < samples:
-                            highest = max(highest, here[i + by])
-                    found |= here[i] > within * highest + least
-        odd[number] = found
-        some |= found
-        if not found:
-            share = np.float32(1 / (count + 1))
-            for i in range(samples):
-                if here[i] < np.inf:
-                    usual[i] += share * (here[i] - usual[i])
-            counts[places[number]] = min(count + 1, _REMEMBERED)
-    return some
+    if count > 0:
+        excess = np.float32(0)
+        for i in range(1, samples - 1):
+            highest = max(max(usual[i - 1], usual[i]), usual[i + 1])
+            excess = max(excess, power[i] - limit * highest - least)
+        found = excess > 0
+        for i in (0, samples - 1):
+            highest = max(max(usual[max(i - 1, 0)], usual[i]), usual[min(i + 1, samples - 1)])
+            found |= power[i] > limit * highest + least
+        return found
+    found = False
+    for i in range(samples):
+        if power[i] > least:
+            highest = np.float32(0)
+            if samples > 1:
+                highest = min(power[i - 1 if i > 0 else 1], power[i + 1 if i + 1 < samples else samples - 2])
+            for by in range(_NEAREST, _FARTHEST + 1):
+                if i >= by:
+                    highest = max(highest, power[i - by])
+                if i + by < samples:
+                    highest = max(highest, power[i + by])
+            found |= power[i] > within * highest + least
+    return found
+
+
+@njit([types.void(types.float32[::1], types.float32[::1], types.int64[::1], types.int64)], cache=True, nogil=True)
+def learn(power: NDArray[np.float32], reference: NDArray[np.float32], counts: NDArray[np.int64], row: int) -> None:
+    """Take a line into the mean of those from its place."""
+    share = np.float32(1 / (counts[row] + 1))
+    for i in range(power.size):
+        if power[i] < np.inf:
+            reference[i] += share * (power[i] - reference[i])
+    counts[row] = min(counts[row] + 1, _REMEMBERED)

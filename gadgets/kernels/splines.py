@@ -1,7 +1,8 @@
 """Images between their voxels, by cubic B-splines.
 
 An image is ``sum of c_k B(x - k)``. Its coefficients c follow from its voxels by one small matrix along each axis,
-which is inverted once (Unser, IEEE Signal Process Mag 16(6):22 (1999)). Beyond its edges an image is its own mirror.
+which is inverted once (Unser, IEEE Signal Process Mag 16(6):22 (1999)). At its edges an image runs straight on
+(a natural spline): a mirror would have no slope there, and spoil the outermost slices of a slab that cuts the head.
 Images are ``(z, y, x)``, real or complex; coefficients are float32, with real and imaginary parts side by side along x.
 """
 
@@ -27,16 +28,16 @@ class Spline:
         """Of the latest image; its memory is used again for the next one."""
 
     def fit(self, image: NDArray[np.float32] | NDArray[np.complex64]) -> NDArray[np.float32]:
-        """Give the coefficients of an image, with a margin that mirrors them."""
+        """Give the coefficients of an image, with a margin that carries them on."""
         slices, rows, _ = self._shape
         columns = np.ascontiguousarray(image).view(np.float32).reshape(slices * rows, -1) @ self._x
         planes = self._y @ columns.reshape(slices, rows, -1)
         whole = (self._z @ planes.reshape(slices, -1)).reshape(planes.shape)
         c, parts = self.coefficients, self._parts
         c[BEFORE:-BEHIND, BEFORE:-BEHIND, BEFORE * parts : -BEHIND * parts] = whole
-        _mirror(c)
-        _mirror(c.transpose(1, 0, 2))
-        _mirror(c.reshape(*c.shape[:2], -1, parts).transpose(2, 0, 1, 3))
+        _extend(c)
+        _extend(c.transpose(1, 0, 2))
+        _extend(c.reshape(*c.shape[:2], -1, parts).transpose(2, 0, 1, 3))
         return c
 
 
@@ -45,16 +46,16 @@ def _inverse(size: int) -> NDArray[np.float32]:
     if size == 1:
         return np.ones((1, 1), np.float32)
     matrix = np.eye(size) * 4 / 6 + (np.eye(size, k=1) + np.eye(size, k=-1)) / 6
-    matrix[0, 1] = matrix[-1, -2] = 2 / 6
+    matrix[[0, -1]] = np.eye(size)[[0, -1]]  # there the spline is not bent
     return np.linalg.inv(matrix).astype(np.float32)
 
 
-def _mirror(c: NDArray[np.float32]) -> None:
+def _extend(c: NDArray[np.float32]) -> None:
     """Fill the margin along the first axis."""
-    size = len(c) - BEFORE - BEHIND
-    c[0] = c[BEFORE + min(1, size - 1)]
-    c[-2] = c[BEFORE + max(size - 2, 0)]
-    c[-1] = c[BEFORE + max(size - 3, 0)]
+    inner = c[BEFORE:-BEHIND]
+    c[0] = 2 * inner[0] - inner[min(1, len(inner) - 1)]
+    c[-2] = 2 * inner[-1] - inner[max(len(inner) - 2, 0)]
+    c[-1] = 2 * inner[-1] - inner[max(len(inner) - 3, 0)]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

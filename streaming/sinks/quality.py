@@ -16,7 +16,8 @@ from ..quality import Advice, AlarmChange, Motion, NextDelay, Verdict
 
 _MISSING = "n/a"
 _AXES = "xyz"
-_LATENCY = (Measure.LATENCY, Measure.LAG)
+_FIRST = ("pair", "volume", "role", "time", "accepted", "weight", "reasons", "slices_left_out", "advice")
+"""Columns that stand first, where there are any."""
 _ASLPREP: Mapping[str, tuple[str, float]] = {
     "qei_cbf": (Measure.QEI, 1),
     "qei_cbf_rho_ss": (Measure.QEI_CORRELATION, 1),
@@ -42,6 +43,8 @@ class QualityReport:
 
     def __init__(self) -> None:
         self._pairs: dict[int, Row] = {}
+        self._maps: dict[int, Row] = {}
+        """What is known of the map behind each volume before its pair is judged."""
         self._volumes: dict[int, Row] = {}
         self._latest: dict[str, Row] = {}
         self._alarms: list[Row] = []
@@ -77,12 +80,12 @@ class QualityReport:
 
     def write(self, folder: Path, subject: str) -> tuple[Path, ...]:
         """Write what there is below ``folder``, and give the files; nothing where nothing was said of quality."""
-        if not (self._pairs or self._volumes or self._latest):
+        if not (self._maps or self._volumes or self._latest):
             return ()
         folder.mkdir(parents=True, exist_ok=True)
         stem = f"sub-{subject}"
         written = []
-        for name, rows in (("pairs", self._pairs), ("volumes", self._volumes)):
+        for name, rows in (("pairs", self._rows()), ("volumes", self._volumes)):
             if rows:
                 written.append(folder / f"{stem}_desc-{name}_quality.tsv")
                 write_table(written[-1], (rows[number] for number in sorted(rows)))
@@ -96,7 +99,7 @@ class QualityReport:
         moved = [row["framewise_displacement"] for row in self._volumes.values() if "framewise_displacement" in row]
         known = [value for value in moved if isfinite(value)]
         summary: Row = {
-            "pairs": len(self._pairs),
+            "pairs": len(self._rows()),
             "pairs_accepted": sum(row["accepted"] for row in judged) if judged else None,
             "volumes": len(self._volumes),
             "mean_fd": sum(known) / len(known) if known else None,
@@ -115,8 +118,12 @@ class QualityReport:
         return summary
 
     def _judge(self, verdict: Verdict) -> None:
-        row = self._pairs.setdefault(verdict.pair, {"pair": verdict.pair})
+        known = self._maps.setdefault(verdict.place.volume, {})
+        if verdict.pair not in self._pairs:
+            self._pairs[verdict.pair] = known
+        row = self._pairs[verdict.pair]
         row |= {
+            "pair": verdict.pair,
             "accepted": verdict.accepted,
             "weight": verdict.weight,
             "reasons": "; ".join(verdict.reasons) or _MISSING,
@@ -140,8 +147,8 @@ class QualityReport:
         self._latest[name] = {"value": plain(measured.value), "stderr": plain(measured.stderr)}
         if measured.name is Measure.LATENCY and not isnan(measured.value):
             self._latency.append(measured.value)
-        if measured.name in _LATENCY or measured.pairs > 0:
-            row = self._pair(measured.pairs)
+        if measured.pairs > 0 and measured.place is not None:
+            row = self._maps.setdefault(measured.place.volume, {})
             row[name] = measured.value
             if isfinite(measured.stderr):
                 row[f"{name}_stderr"] = measured.stderr
@@ -161,19 +168,16 @@ class QualityReport:
             "seconds_left": plain(advice.seconds_left),
             "gray_matter_interval": plain(advice.interval),
         }
-        row = self._pair(advice.pairs)
+        row = self._maps.setdefault(advice.place.volume, {})
         row |= {
             "advice": str(advice.action),
             "precision": advice.value,
             "pairs_needed": advice.pairs_needed,
         }
 
-    def _pair(self, pairs: int) -> Row:
-        """Give the line of the pair that came last; without verdicts that is told by how many there are."""
-        if self._pairs and (pairs < 1 or "accepted" in self._pairs[max(self._pairs)]):
-            return self._pairs[max(self._pairs)]
-        number = max(pairs, 1) - 1
-        return self._pairs.setdefault(number, {"pair": number})
+    def _rows(self) -> dict[int, Row]:
+        """Give a row for each pair; where nobody judged, one for each map."""
+        return self._pairs or {n: {"pair": n, **self._maps[volume]} for n, volume in enumerate(sorted(self._maps))}
 
     def _volume(self, place: Place) -> Row:
         if place.volume not in self._volumes:
@@ -187,7 +191,8 @@ class QualityReport:
 def write_table(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as tab-separated values, as BIDS has them: ``n/a`` where a value is missing or not a number."""
     kept = list(rows)
-    columns = list(dict.fromkeys(name for row in kept for name in row))
+    columns = list(dict.fromkeys([*_FIRST, *(name for row in kept for name in row)]))
+    columns = [name for name in columns if any(name in row for row in kept)]
     with path.open("w", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(columns)

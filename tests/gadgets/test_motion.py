@@ -92,6 +92,15 @@ def test_darker_labels_make_no_zigzag(run: Run, image: Make, darkness: float) ->
     assert not any(each.corrected for each in found)
 
 
+@pytest.mark.parametrize("snr", [20.0, 40.0, 70.0])
+def test_noise_moves_nothing(run: Run, image: Make, snr: float) -> None:
+    context = (M, *(C, L) * 8)
+    given = [image(role, number, snr=snr) for number, role in enumerate(context)]
+    out = run([CorrectMotion()], given, made_scan(context))
+    assert same(volumes(out), given)  # bit for bit
+    assert not any(each.corrected for each in motions(out))
+
+
 def test_motion_is_found_undone_and_told_ahead_of_the_volume(run: Run, image: Make) -> None:
     context = (M, C, L, C, L, C, L)
     given = [image(role, number, STILL if number < 3 else NODDED, snr=500.0) for number, role in enumerate(context)]
@@ -229,7 +238,7 @@ def test_a_real_scan_moves_as_simpleitk_says(run: Run, make_volume: Make, shared
     matrix = (shape[2], shape[1], shape[0])
     encoding = Encoding(matrix, tuple(lengths), matrix, tuple(lengths), {})
     scan = Scan((encoding,), Labeling(context=(L, C) * 50, mr_acquisition_type="3D"))
-    chosen = [0, 1, *range(60, 64), 98, 99]
+    chosen = [0, 1, 98, 99]
     given = [make_volume(data[10 + n], (L, C)[n % 2], n) for n in chosen]
     found = motions(run([CorrectMotion(MotionMode.MEASURE)], given, scan))
     controls = [(motion, volume) for motion, volume in zip(found, given, strict=True) if volume.place.role is C]

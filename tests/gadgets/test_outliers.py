@@ -13,10 +13,9 @@ from aslive.gadgets.outliers import OutlierMode, RejectOutliers
 from aslive.sim.anatomy import brain
 from aslive.sim.grid import Grid
 from aslive.streaming.errors import ConfigError
-from aslive.streaming.flow import Mask, Place, Volume
-from aslive.streaming.notices import Measure, Measurement
+from aslive.streaming.flow import Mask, Place
 from aslive.streaming.perfusion import Difference, MeanDifference, Remove, TissueMaps
-from aslive.streaming.quality import Motion, Verdict
+from aslive.streaming.quality import Verdict
 from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Bolus, Labeling, Role, Scan, TimeEncoding
 
@@ -256,54 +255,6 @@ def test_slices_stay_together_where_that_is_wanted(run: Run):
     assert verdicts(out, 6)[-1].slices_left_out == ()
 
 
-# What is left out at once.
-
-
-def motion(pair: int, role: Role, along_y: float, corrected: bool = False) -> Motion:
-    return Motion(place_of(pair, role), (0.0, along_y, 0.0), (0.0, 0.0, 0.0), 0.0, 0.0, 0.99, corrected)
-
-
-@pytest.mark.parametrize(("distance", "corrected", "kept"), [(2.3e-3, False, False), (0.4e-3, False, True),
-                                                             (1.5e-3, True, True), (2.3e-3, True, False)])  # fmt: skip
-def test_motion_between_control_and_label_counts_from_the_first_pair(
-    run: Run, distance: float, corrected: bool, kept: bool
-):
-    poses = [motion(0, Role.CONTROL, 0.0), motion(0, Role.LABEL, distance, corrected)]
-    out = run([RejectOutliers()], [*AHEAD, *poses, *differences(pairs_of(1, 0))], scan_of())
-    (verdict,) = verdicts(out, 0)
-    assert verdict.accepted is kept
-    assert verdict.features["fd_cl"] == pytest.approx(distance)
-    if not kept:
-        limit = "2.0 mm" if corrected else "0.5 mm"
-        assert verdict.reasons == (f"the head moved 2.3 mm between control and label; limit {limit}",)
-
-
-def test_a_restless_patient_still_gets_a_map(run: Run):
-    messages: list[object] = list(AHEAD)
-    for difference in differences(pairs_of(12, 1)):
-        messages += [motion(difference.pair, Role.CONTROL, 0.0), motion(difference.pair, Role.LABEL, 1e-3), difference]
-    out = run([RejectOutliers(), Average()], messages, scan_of())
-    assert final(out).pairs == 12
-
-
-def test_stripes_of_a_spike_count_from_the_first_pair_though_the_spike_is_told_late(run: Run):
-    (pair,) = differences([spiked(pairs_of(1, 0)[0])])
-    label = Volume(STATIC.astype(np.complex64), place_of(0))
-    told = Measurement(Measure.SPIKES, 1.0, replace(place_of(0), role=Role.NOT_APPLICABLE, number=-1))
-    out = run([RejectOutliers()], [*AHEAD, pair, label, told], scan_of())
-    assert [verdict.accepted for verdict in verdicts(out, 0)] == [True, False]
-    assert "stripes" in verdicts(out, 0)[-1].reasons[0]
-    assert isinstance(out[-2], Remove)
-    assert out[-2].last
-
-
-def test_a_spike_that_nobody_sees_leaves_nothing_out(run: Run):
-    label = Volume(STATIC.astype(np.complex64), place_of(0))
-    told = Measurement(Measure.SPIKES, 1.0, place_of(0))
-    out = run([RejectOutliers()], [*AHEAD, *differences(pairs_of(1, 0)), label, told], scan_of())
-    assert left_out(out) == set()
-
-
 # What is usual.
 
 
@@ -375,7 +326,9 @@ def test_switched_off_it_only_tells(run: Run):
     assert final(out).pairs == 9
 
 
-@pytest.mark.parametrize("name", ["limit", "displacement_limit", "corrected_displacement_limit", "stripe_limit"])
+@pytest.mark.parametrize(
+    "name", ["limit", "displacement_limit", "corrected_displacement_limit", "stripe_limit", "gain_limit"]
+)
 def test_limits_that_mean_nothing_are_refused(name: str):
     with pytest.raises(ConfigError, match=name):
         RejectOutliers(**{name: 0.0}).start(scan_of())

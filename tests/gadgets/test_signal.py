@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import rotate
 
 from aslive.gadgets.signal import WatchSignal
+from aslive.sim.anatomy import Anatomy, brain
 from aslive.sim.choices import NoiseScan, ReadoutType
+from aslive.sim.grid import Grid
 from aslive.sim.protocol import Protocol
 from aslive.sim.scanner import Scanner
 from aslive.streaming.convert import open_messages
@@ -21,7 +25,7 @@ from aslive.streaming.layouts import ACQUISITION_HEADER
 from aslive.streaming.messages import Acquisition, Header, Message
 from aslive.streaming.notices import Measure, Measurement
 from aslive.streaming.readouts import Kind, Readout, Train
-from aslive.streaming.scan import Scan
+from aslive.streaming.scan import Labeling, Role, Scan
 
 IMAGES = (Kind.IMAGING, Kind.REFERENCE_AND_IMAGING)
 PROTOCOLS = {
@@ -33,7 +37,7 @@ PROTOCOLS = {
     "spiral": Protocol(matrix=(32, 32, 3), coils=8, pairs=3, readout=ReadoutType.SPIRAL),
     "partial": Protocol(matrix=(32, 32, 3), coils=8, pairs=3, partial_fourier=0.7, readout_oversampling=1),
     "one coil": Protocol(matrix=(32, 32, 3), coils=1, pairs=3),
-    "averages": Protocol(matrix=(16, 16, 2), coils=4, pairs=3, averages=2),
+    "averages": Protocol(matrix=(32, 32, 3), coils=4, pairs=3, averages=2),
 }
 FAULTS = (
     Measure.SPIKES,
@@ -58,13 +62,22 @@ def received(messages: Sequence[Message]) -> tuple[Scan, list[Readout]]:
     return scan, came
 
 
+@cache
+def head(grid: Grid) -> Anatomy:
+    return brain(grid)
+
+
+def scanner(protocol: Protocol) -> Scanner:
+    return Scanner(protocol, anatomy=head(protocol.grid))
+
+
 @pytest.fixture(scope="module")
 def play() -> Callable[[str], tuple[Scan, list[Readout]]]:
     played: dict[str, tuple[Scan, list[Readout]]] = {}
 
     def give(name: str) -> tuple[Scan, list[Readout]]:
         if name not in played:
-            played[name] = received(list(Scanner(PROTOCOLS[name]).messages()))
+            played[name] = received(list(scanner(PROTOCOLS[name]).messages()))
         scan, lines = played[name]
         return scan, list(lines)
 
@@ -72,9 +85,12 @@ def play() -> Callable[[str], tuple[Scan, list[Readout]]]:
 
 
 @pytest.fixture(scope="module")
-def watch(run: Callable[..., list[object]]) -> Callable[[Scan, Sequence[object]], list[Measurement]]:
-    def through(scan: Scan, messages: Sequence[object]) -> list[Measurement]:
-        return [made for made in run([WatchSignal()], messages, scan) if isinstance(made, Measurement)]
+def watch() -> Callable[[Scan, Sequence[Readout | Train]], list[Measurement]]:
+    def through(scan: Scan, messages: Sequence[Readout | Train]) -> list[Measurement]:
+        gadget = WatchSignal()
+        gadget.start(scan)
+        made = chain.from_iterable(map(gadget.process, messages))
+        return [found for found in chain(made, gadget.finish()) if isinstance(found, Measurement)]
 
     return through
 
@@ -135,9 +151,8 @@ def test_the_last_volume_is_told_of_ahead_of_its_last_line(play, run):
 def test_a_spike_that_is_just_visible_is_found_in_its_volume(play, watch, name):
     """Stripes of four standard deviations of the noise of a coil's image, at any place of k-space."""
     scan, lines = play(name)
-    scanner = Scanner(PROTOCOLS[name])
     samples = lines[-1].data.shape[1] * len(of_volume(lines, 3))
-    deviation = np.sqrt(np.trace(scanner.covariance).real / 8 / 2)
+    deviation = np.sqrt(np.trace(scanner(PROTOCOLS[name]).covariance).real / 8 / 2)
     images = samples if PROTOCOLS[name].three_dimensional else samples / PROTOCOLS[name].matrix[2]
     generator = np.random.default_rng(1)
     hits, false = 0, 0
@@ -165,12 +180,12 @@ def test_a_spike_in_the_first_volume_is_found_once(play, watch):
 
 
 @pytest.mark.parametrize("degrees", [0.5, 5.0])
-def test_a_head_that_turns_makes_no_spikes_and_changes_no_gain(watch, degrees):
+def test_a_head_that_turns_makes_no_spikes_and_changes_no_gain(play, watch, degrees):
+    scan, lines = play("cartesian")
     protocol = PROTOCOLS["cartesian"]
-    scan, lines = received(list(Scanner(protocol).messages()))
-    scanner = Scanner(protocol, seed=3)
-    turned = rotate(scanner.head.fractions, degrees, axes=(2, 3), reshape=False, order=1)
-    moved = Scanner(protocol, seed=3, anatomy=replace(scanner.head, fractions=np.clip(turned, 0, 1)))
+    straight = head(protocol.grid)
+    turned = rotate(straight.fractions, degrees, axes=(2, 3), reshape=False, order=1)
+    moved = Scanner(protocol, seed=3, anatomy=replace(straight, fractions=np.clip(turned, 0, 1)))
     _, other = received(list(moved.messages()))
     mixed = [two if two.counters.repetition >= 4 else one for one, two in zip(lines, other, strict=True)]
     assert not faults(watch(scan, mixed))
@@ -185,6 +200,48 @@ def test_a_gain_that_jumps_is_told_with_its_size(play, watch, name):
     assert gains[3] == pytest.approx(1, abs=0.02)
     assert [gains[n] for n in (4, 5, 6)] == pytest.approx([1.1, 1.1, 1.1], abs=0.06)
     assert {name for name, _ in faults(found)} == {Measure.GAIN}
+
+
+def level_scan(make_scan, make_readout, gains: Sequence[float]) -> tuple[Scan, list[Readout]]:
+    """A small scan without an m0scan, control and label in turn, of which each volume has its own gain."""
+    generator = np.random.default_rng(0)
+    shape = (4, 8, 16)
+    rise = np.exp(-np.square(np.arange(8) - 4)[:, np.newaxis] - np.square(np.arange(16) - 8.0) / 4)
+    center = generator.normal(size=(4, 2)) @ [1, 1j]
+    limits = {"kspace_encode_step_1": (0, 7, 4), "slice": (0, 0, 0), "repetition": (0, len(gains) - 1, 0)}
+    labeling = Labeling(mr_acquisition_type="2D", context=(Role.CONTROL, Role.LABEL) * len(gains))
+    lines = []
+    for volume, gain in enumerate(gains):
+        image = 100 * center[:, np.newaxis, np.newaxis] * rise * (1 - 0.02 * (volume % 2))
+        data = gain * (image + generator.normal(size=(*shape, 2), scale=0.05) @ [1, 1j])
+        lines += [make_readout(data[:, row], kspace_encode_step_1=row, repetition=volume) for row in range(8)]
+    return make_scan(matrix=(16, 8, 1), limits=limits, labeling=labeling), lines
+
+
+def test_a_jump_of_the_gain_stays_visible_to_the_end(watch, make_scan, make_readout):
+    """Against the first volumes: the new gain is the usual one soon, but M0 has the old one."""
+    jump = [1.0] * 5 + [1.2] * 36
+    gains = values(watch(*level_scan(make_scan, make_readout, jump)), Measure.GAIN)
+    assert [gains[volume] for volume in range(2, 41)] == pytest.approx(jump[2:], rel=0.01)
+
+
+def test_slow_drift_is_no_jump_but_adds_up(watch, make_scan, make_readout):
+    drift = [1.001**volume for volume in range(41)]
+    gains = values(watch(*level_scan(make_scan, make_readout, drift)), Measure.GAIN)
+    assert np.abs(np.diff([gains[volume] for volume in range(2, 41)])).max() < 0.005
+    assert gains[40] == pytest.approx(drift[40] / drift[3], abs=0.005), "the middle of the first four of its role"
+
+
+def test_a_first_volume_that_has_not_settled_is_not_what_others_are_compared_with(watch, make_scan, make_readout):
+    gains = values(watch(*level_scan(make_scan, make_readout, [1.3] + [1.0] * 12)), Measure.GAIN)
+    assert gains[2] == pytest.approx(1 / 1.3, rel=0.01), "then nobody knows yet which of the two is usual"
+    assert [gains[volume] for volume in range(3, 13)] == pytest.approx([1.0] * 10, abs=0.01)
+
+
+def test_a_jump_behind_the_first_pair_is_not_taken_for_settling(watch, make_scan, make_readout):
+    scan, lines = level_scan(make_scan, make_readout, [1.0] * 2 + [1.3] * 12)
+    gains = values(watch(scan, lines), Measure.GAIN)
+    assert [gains[volume] for volume in range(2, 14)] == pytest.approx([1.3] * 12, rel=0.01)
 
 
 def test_a_coil_that_dies_is_counted_from_then_on_and_is_no_jump_of_the_gain(play, watch):
@@ -297,7 +354,7 @@ def test_any_split_into_trains_measures_the_same(play, watch, cuts):
     lines[number] = changed(lines[number], data)
     lines[number + 20], lines[number + 21] = lines[number + 21], lines[number + 20]
     ahead = sum(line.kind is not Kind.IMAGING for line in lines)
-    trains: list[object] = list(lines[:ahead])
+    trains: list[Readout | Train] = list(lines[:ahead])
     begin, turn = ahead, 0
     while begin < len(lines):
         some = lines[begin : begin + cuts[turn % len(cuts)]]

@@ -157,7 +157,7 @@ def test_a_drift_is_even_and_nodding_periodic():
     shares = np.arange(40) / 39
     np.testing.assert_allclose(drift, shares[:, None] * drift[-1], atol=1e-8)
     pitch = np.array([pose.rotation[0] for pose in Patient.of(["nodding"]).poses(protocol)])
-    np.testing.assert_allclose(pitch, np.radians(1.5) * np.sin(2 * np.pi * np.arange(40) * 5 / 40), atol=1e-9)
+    np.testing.assert_allclose(pitch, np.radians(1.5) * np.sin(2 * np.pi * np.arange(40) * 5 / 37), atol=1e-9)
 
 
 def test_motions_add_up():

@@ -1,5 +1,7 @@
 """Which pair, cycle and bolus a volume belongs to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +51,11 @@ def test_the_images_of_a_cycle_are_counted_without_m0scans():
     assert Labeling(time_encoding=WALSH, rule=CounterRule("set", leading_m0scan=1)).encoding_of(6) == (1, 1)
     assert labeling.boluses == WALSH.boluses[::-1]
     assert Labeling(time_encoding=WALSH).stated
+
+
+def test_boluses_are_listed_once():
+    """Gadgets ask for them with each pair, and to list those of 60 pairs takes 0.1 ms each time."""
+    labeling = Labeling(context=(M, C, L) * 40, post_labeling_delay=(1.8,))
+    assert labeling.boluses is labeling.boluses
+    assert labeling.boluses == (Bolus(1.8, 0.0),)
+    assert replace(labeling, post_labeling_delay=(2.0,)).boluses == (Bolus(2.0, 0.0),)

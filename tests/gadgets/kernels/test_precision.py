@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import ncx2
+from scipy.stats import chi2, ncx2
 
 from aslive.gadgets.kernels.pair_values import PairValues
 from aslive.gadgets.kernels.precision import Precision, own_variance, pairs_until
@@ -104,6 +104,12 @@ def test_what_is_hopeless_at_best_is_hopeless_indeed() -> None:
         best = known[MINIMUM - 2].at_best(MINIMUM)
         wrong += pairs_until(lambda n, best=best: best.voxel_error(n) <= 5.0, MINIMUM) > truth / 5.0**2 + 1
     assert wrong <= 0.07 * 200
+
+
+@pytest.mark.parametrize("pairs", [2, 6, 40])
+def test_the_least_noise_is_that_of_chi2(pairs: int) -> None:
+    best = Precision(50.0, 45.0**2, 6.0**2, 2000).at_best(pairs)
+    assert best.common == pytest.approx(36 * (pairs - 1) / chi2.ppf(0.95, pairs - 1))
 
 
 def test_the_half_width_is_bounded_by_less_flow_and_more_noise() -> None:

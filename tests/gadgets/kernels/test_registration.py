@@ -83,6 +83,18 @@ def test_a_head_that_lies_still_does_not_seem_to_move() -> None:
     assert max(over_the_brain(each, still()) for each in poses) < 0.05e-3
 
 
+@pytest.mark.parametrize(("snr", "slices"), [(25.0, slice(4, 20)), (80.0, slice(4, 20)), (40.0, slice(12, 13))])
+def test_the_standard_error_is_what_noise_looks_like(snr: float, slices: slice) -> None:
+    of_noise = []
+    for seed in range(30):
+        reference, image = (measured(snr=snr, seed=100 + 2 * seed + n)[slices].copy() for n in (0, 1))
+        answer = Target(reference, region()[slices].copy(), VOXEL).find(image)
+        assert answer is not None
+        of_noise.append(answer.pose.displacement(still()) / answer.stderr)
+    assert 0.7 < np.sqrt(np.mean(np.square(of_noise))) < 1.4
+    assert max(of_noise) < 3
+
+
 def test_the_way_back_is_the_inverse() -> None:
     there = found(measured(0, seed=1))
     back = found(measured(), Target(measured(0, seed=1), region(), VOXEL))

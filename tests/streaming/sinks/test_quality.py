@@ -29,13 +29,15 @@ def written(tmp_path: Path, *said: object) -> dict[str, Path]:
 
 
 def test_each_pair_is_a_line_with_its_verdict_and_the_indices_of_its_map(tmp_path: Path) -> None:
+    """The map comes before the verdict, as the difference goes on before the pair is told to be good."""
+    later = replace(PLACE, volume=3)
     files = written(
         tmp_path,
-        Verdict(0, True, PLACE, features={"gm_mean": 1.5}),
         Measurement(Measure.QEI, 0.5, PLACE, pairs=1),
-        Verdict(1, False, PLACE, ("it moved 3 mm", "it is dark"), {"gm_mean": nan}, 0.0, (2, 5)),
+        Verdict(0, True, PLACE, features={"gm_mean": 1.5}),
+        Measurement(Measure.REGION_CBF, 40.0, later, 2.0, "left_middle", pairs=2),
+        Verdict(1, False, later, ("it moved 3 mm", "it is dark"), {"gm_mean": nan}, 0.0, (2, 5)),
         Verdict(0, False, PLACE, ("late",), {"gm_mean": 1.5}, 0.0, anew=True),
-        Measurement(Measure.REGION_CBF, 40.0, PLACE, 2.0, "left_middle", pairs=1),
     )
     first, second = table(files["sub-01_desc-pairs_quality.tsv"])
     assert (first["accepted"], first["reasons"], first["qei"], first["gm_mean"]) == ("false", "late", "0.5", "1.5")
@@ -80,8 +82,10 @@ def test_the_summary_holds_alarms_advice_and_the_latest_of_everything(tmp_path: 
     assert table(files["sub-01_desc-pairs_quality.tsv"])[0]["advice"] == "continue"
 
 
-def test_without_verdicts_lines_are_told_apart_by_their_pairs(tmp_path: Path) -> None:
-    files = written(tmp_path, *(Measurement(Measure.QEI, n / 10, PLACE, pairs=n) for n in (1, 2, 3)))
+def test_without_verdicts_there_is_a_line_for_each_map(tmp_path: Path) -> None:
+    files = written(
+        tmp_path, *(Measurement(Measure.QEI, n / 10, replace(PLACE, volume=2 * n), pairs=n) for n in (1, 2, 3))
+    )
     rows = table(files["sub-01_desc-pairs_quality.tsv"])
     assert [(row["pair"], row["qei"]) for row in rows] == [("0", "0.1"), ("1", "0.2"), ("2", "0.3")]
 
