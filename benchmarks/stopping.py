@@ -115,6 +115,11 @@ def gray_matter() -> NDArray[np.bool_]:
     return head().gray_matter > _GRAY
 
 
+def inside() -> NDArray[np.bool_]:
+    """Give the brain: voxels that are at least a quarter tissue."""
+    return head().m0 > 0.25 * head().m0.max()
+
+
 @cache
 def scan() -> Scan:
     """Give the header of all scans."""
@@ -138,7 +143,7 @@ def ahead() -> list[object]:
         Physiology(constants),
         SliceTimes((0.0,) * GRID.shape[0], Source.HEADER),
         M0(head().m0, {}),
-        Mask(head().m0 > 0),
+        Mask(inside()),
         Regions(gray, white, fluid, labels, (), "sent"),
     ]
 
@@ -167,13 +172,13 @@ def true_variance(kind: Kind, deviation: NDArray[np.float64], worse: float = 1.0
 
     ``worse`` is the mean square of that of the pairs in use.
     """
-    gray, inside = gray_matter(), head().m0 > 0
-    own = np.divide(_FACTOR * deviation, head().m0, out=np.zeros(GRID.shape), where=inside)
-    common = kind.common * head().cbf.astype(np.float64)
+    gray, within = gray_matter(), inside()
+    own = np.divide(_FACTOR * deviation, head().m0, out=np.zeros(GRID.shape), where=within)
+    common = np.where(within, kind.common * head().cbf, 0.0)
     if not kind.scale:
         return float(np.median((worse * own**2 + common**2)[gray]))
     width = [kind.scale / _FWHM / size for size in reversed(GRID.voxel)]
-    weight = gaussian_filter(inside.astype(np.float64), width, mode="constant", truncate=5)
+    weight = gaussian_filter(within.astype(np.float64), width, mode="constant", truncate=5)
 
     def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return gaussian_filter(values, width, mode="constant", truncate=5)[gray] / weight[gray]

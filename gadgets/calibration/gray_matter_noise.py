@@ -131,6 +131,9 @@ class GrayMatterNoise:
         x, y, z = (length / max(count, 1) for length, count in lengths)
         squares = np.square(stderr, dtype=np.float64)
         smoothed = smoothed_variance(squares, (z, y, x), self.scale, self._inside(stderr.shape))
-        share = smoothed.share[gray]
-        known = share[np.isfinite(share)]
-        return smoothed.variance[gray], float(np.median(known)) if known.size else 1.0
+        variance, share = smoothed.variance[gray], smoothed.share[gray]
+        known = np.isfinite(variance)
+        if not known.any():
+            return variance, 1.0
+        # At the edge of the brain noise is larger, and smoothing leaves more of it: not the median of either.
+        return variance, float(np.median((variance * share)[known]) / np.median(variance[known]))
