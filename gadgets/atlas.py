@@ -100,7 +100,7 @@ class LayAtlas(Gadget):
         self._tried.add(volume.place.role)
         axes = self._axes(volume.place.geometry, volume.data.shape)
         if min(mask.shape) < _FEWEST_PLANES or np.count_nonzero(mask) < _FEWEST_VOXELS:
-            yield from self._refuse("the images show too little of the brain", Level.INFO)
+            yield from self._refuse("the images show too little of the brain")
         elif axes is None or self._brain is None:
             yield from self._refuse("the header does not tell how large the voxels are and how they lie")
         else:
@@ -121,10 +121,10 @@ class LayAtlas(Gadget):
         elif self._laid is not None:
             yield self._laid
 
-    def _refuse(self, why: str, level: Level = Level.WARNING) -> Iterator[Notice]:
+    def _refuse(self, why: str) -> Iterator[Notice]:
         if not self._told:
             self._told = True
-            yield Notice(f"There are no numbers by region: {why}.", level)
+            yield Notice(f"There are no numbers by region: {why}.", Level.INFO)
 
     def _axes(self, geometry: Geometry, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
         """Give the way from one voxel to the next along x, y, z, one in each row, m; none if it is not known."""

@@ -11,13 +11,13 @@ from scipy.ndimage import binary_dilation
 
 from ..streaming.flow import Volume
 from ..streaming.gadget import Gadget
-from ..streaming.notices import Notice
+from ..streaming.notices import Level, Notice
 from ..streaming.quality import Motion
 from ..streaming.remarks import Remarks
 from ..streaming.scan import Labeling, Role, Scan
 from .kernels.brain import brain_mask
-from .kernels.pose_link import link
-from .kernels.registration import Target
+from .kernels.pose_link import Link, link
+from .kernels.registration import Found, Target
 from .kernels.resampling import Mover
 from .kernels.rigid import Pose, still
 
@@ -156,28 +156,31 @@ class CorrectMotion(Gadget):
             yield from self._remarks.say(
                 f"Volume {message.place.volume} ({message.place.role}) does not fit those before it, however it is "
                 "turned: its motion is not known, and it is used where it lies. The same may hold for others.",
-                subject="unknown",
+                Level.INFO,
+                "unknown",
             )
             yield _lost(message)
             yield message
             pose = self._here  # the head lies where it was seen last
         else:
             pose = found.pose.after(pose)
-            yield from self._moved(message, pose, found.agreement, found.doubtful)
+            yield from self._moved(message, pose, found)
         if own is None:
             self._refer(message, magnitude, pose)
 
-    def _moved(self, message: Volume, pose: Pose, agreement: float, doubtful: float) -> Iterator[Motion | Volume]:
-        far = pose.displacement(still()) > max(self.tolerance, doubtful)
+    def _moved(self, message: Volume, pose: Pose, found: Found | Link) -> Iterator[Motion | Volume]:
+        far = pose.displacement(still()) > max(self.tolerance, found.doubtful)
         if self.mode == MotionMode.MEASURE or not far or self._mover is None:
-            yield self._found(message, pose, agreement, False, 0.0)
+            yield self._found(message, pose, found.agreement, False, 0.0, found.doubtful / 3)
             yield message
             return
         data, outside = self._mover.back(message.data, pose)
-        yield self._found(message, pose, agreement, True, outside)
+        yield self._found(message, pose, found.agreement, True, outside, found.doubtful / 3)
         yield replace(message, data=data)
 
-    def _found(self, message: Volume, pose: Pose, agreement: float, corrected: bool, outside: float) -> Motion:
+    def _found(
+        self, message: Volume, pose: Pose, agreement: float, corrected: bool, outside: float, stderr: float = 0.0
+    ) -> Motion:
         """Say how the head lies, and how far it went."""
         role = message.place.role
         other = {Role.CONTROL: Role.LABEL, Role.LABEL: Role.CONTROL}.get(role)
@@ -194,6 +197,7 @@ class CorrectMotion(Gadget):
             agreement,
             corrected,
             outside,
+            stderr,
         )
 
     def _kind(self, message: Volume) -> tuple[object, ...]:

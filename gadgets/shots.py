@@ -30,6 +30,8 @@ class _Shots:
     profiles: list[NDArray[np.float64]] = field(default_factory=list)
     shifts: list[float] = field(default_factory=list)
     """Of the shots whose shift against the first volume is known, voxels."""
+    errors: list[float] = field(default_factory=list)
+    """Their standard errors."""
 
 
 @dataclass
@@ -103,6 +105,7 @@ class CompareShots(Gadget):
         shift = profile_shift(before[shot], shots.profiles[shot]) if shot < len(before) else None
         if shift is not None and shift.stderr < _MOST_PRECISE:
             shots.shifts.append(shift.voxels)
+            shots.errors.append(shift.stderr)
 
     def _tell(self, over: list[int]) -> Iterator[Measurement]:
         for number in over:
@@ -112,4 +115,5 @@ class CompareShots(Gadget):
             first = self._first.setdefault(shots.sort, shots.profiles)
             if len(shots.shifts) > 1 and len(shots.profiles) == len(first) and self._length > 0:
                 farthest = float(np.abs(np.array(shots.shifts) - np.median(shots.shifts)).max())
-                yield Measurement(Measure.SHOT_DISPLACEMENT, farthest * self._length / first[0].size, shots.place)
+                voxel = self._length / first[0].size
+                yield Measurement(Measure.SHOT_DISPLACEMENT, farthest * voxel, shots.place, max(shots.errors) * voxel)

@@ -36,6 +36,8 @@ class Motion:
     """Whether the volume was moved back to the reference."""
     outside: float = 0.0
     """Share of the head that has left the image; the volume that was moved shows the image's edge there."""
+    stderr: float = float("nan")
+    """Displacement that noise alone would give, root mean square, m."""
 
 
 @dataclass(frozen=True, slots=True)

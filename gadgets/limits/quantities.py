@@ -124,8 +124,9 @@ class Readings:
 
     def _moved(self, motion: Motion) -> Iterator[Reading]:
         place = motion.place
-        yield Reading(DISPLACEMENT, motion.displacement, place)
-        yield Reading(WITHIN_PAIR, motion.within_pair, place)
+        noise = sqrt(2) * motion.stderr  # of both poses
+        yield Reading(DISPLACEMENT, motion.displacement, place, noise)
+        yield Reading(WITHIN_PAIR, motion.within_pair, place, noise)
         pose = np.array([*motion.translation, *motion.rotation])
         if np.isnan(pose).any():
             return

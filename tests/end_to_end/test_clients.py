@@ -28,7 +28,10 @@ CHAIN = """<?xml version="1.0"?>
   <writer><slot>1022</slot><dll>gadgetron_mricore</dll><classname>MRIImageWriter</classname></writer>
   %s
 </gadgetronStreamConfiguration>"""
-GADGETS = "readout gather prewhiten role fourier combine stack mask physiology slice_timing m0 pair average publish cbf"
+GADGETS = (
+    "signal readout gather prewhiten role fourier combine stack motion mask dvars atlas physiology slice_timing "
+    "m0_ratio m0 pair labeling outliers average publish cbf indices enough alarms"
+)
 
 
 def config_file(name: str) -> bytes:

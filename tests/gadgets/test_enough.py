@@ -15,7 +15,6 @@ from aslive.gadgets.enough import AdviseEnough
 from aslive.gadgets.kinetics import FitKinetics
 from aslive.sim.anatomy import Anatomy, brain
 from aslive.sim.grid import Grid
-from aslive.streaming.errors import ConfigError
 from aslive.streaming.flow import Mask, Place
 from aslive.streaming.notices import Level, Measure, Measurement, Notice
 from aslive.streaming.perfusion import M0, Constant, Difference, Map, MapName, Physiology, Remove, SliceTimes
@@ -395,17 +394,3 @@ def test_a_gadget_forgets_the_scan_before(run: Run, planned: Callable[[int], Lab
     first, second = (advice(advise(run, [*known(), *differences(30)], planned(30), gadget)) for _ in range(2))
     assert [made.text for made in second] == [made.text for made in first]
     np.testing.assert_array_equal([made.interval for made in second], [made.interval for made in first])
-
-
-def test_scans_that_label_nothing_do_without_it(pcasl: Callable[..., Labeling]) -> None:
-    assert AdviseEnough().needed(Scan(labeling=pcasl()))
-    assert not AdviseEnough().needed(Scan())
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"scale": -1.0}, {"extra_pairs": -1}, {"most_rejected": -0.1}, {"minimum_pairs": 1}, {"target": 0.0}]
-)
-def test_parameters_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
-    gadget = AdviseEnough(**wrong)  # pyright: ignore[reportArgumentType]  (whichever it is)
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        gadget.start(Scan())
