@@ -73,6 +73,8 @@ class CorrectMotion(Gadget):
     _voxel: tuple[float, float, float] = field(default=(0.0, 0.0, 0.0), init=False, repr=False)
     _mover: Mover | None = field(default=None, init=False, repr=False)
     _references: dict[tuple[object, ...], _Reference] = field(default_factory=dict, init=False, repr=False)
+    _unlike: dict[tuple[object, ...], int] = field(default_factory=dict, init=False, repr=False)
+    """Volumes of each kind without a reference that fitted no other kind."""
     _latest: dict[Role, Pose] = field(default_factory=dict, init=False, repr=False)
     _here: Pose = field(default_factory=still, init=False, repr=False)
     _remarks: Remarks = field(default_factory=Remarks, init=False, repr=False)
@@ -91,7 +93,7 @@ class CorrectMotion(Gadget):
             self._lengths = scan.encoding.recon_field_of_view
             self._thickness = self._lengths[2] / max(scan.encoding.recon_matrix[2], 1)
             self._lines_left_out = int(np.prod(np.maximum(scan.encoding.acceleration, 1)))
-        self._brain, self._mover, self._references, self._latest = None, None, {}, {}
+        self._brain, self._mover, self._references, self._latest, self._unlike = None, None, {}, {}, {}
         self._here, self._remarks = still(), Remarks()
 
     def process(self, message: Volume) -> Iterator[Motion | Volume | Notice]:
@@ -166,7 +168,9 @@ class CorrectMotion(Gadget):
             pose = found.pose.after(pose)
             yield from self._moved(message, pose, found)
         if own is None:
-            self._refer(message, magnitude, pose)
+            self._unlike[kind] = self._unlike.get(kind, 0) + (found is None)
+            if found is not None or self._unlike[kind] > 1:  # one that fits nothing may be spoiled; two are of a kind
+                self._refer(message, magnitude, pose)
 
     def _moved(self, message: Volume, pose: Pose, found: Found | Link) -> Iterator[Motion | Volume]:
         far = pose.displacement(still()) > max(self.tolerance, found.doubtful)

@@ -79,6 +79,7 @@ class RejectOutliers(Gadget):
 
     _labeling: Labeling = field(default_factory=Labeling, init=False, repr=False)
     _evidence: PairEvidence = field(default_factory=lambda: PairEvidence(Labeling()), init=False, repr=False)
+    _cycles: bool = field(default=False, init=False, repr=False)
     _by_slice: bool = field(default=False, init=False, repr=False)
     _two_dimensional: bool = field(default=False, init=False, repr=False)
     _units: dict[int, JudgedPair] = field(default_factory=dict, init=False, repr=False)
@@ -98,6 +99,7 @@ class RejectOutliers(Gadget):
         self._labeling, self._evidence = scan.labeling, PairEvidence(scan.labeling)
         self._two_dimensional = not scan.three_dimensional
         self._by_slice = self.slice_wise and self._two_dimensional
+        self._cycles = scan.labeling.time_encoding is not None
         self._units, self._waiting, self._shape = {}, [], ()
         self._mask, self._tissues, self._sums = None, None, None
 
@@ -251,7 +253,10 @@ class RejectOutliers(Gadget):
         still, corrected = max(self.displacement_limit, usual), max(self.corrected_displacement_limit, usual)
         spiky = sum(found.spikes > 0 for found in evidence)
         spikes = inf if 2 * spiky > len(evidence) else 0.0  # where most pairs have some, those that show are enough
-        return Limits(still, corrected, self.stripe_limit, self.limit, self.least_blood, self.gain_limit, spikes)
+        gain = self.gain_limit
+        if self._cycles:
+            spikes = gain = inf  # a spoiled image is one of many in its cycle, and has been replaced when it is decoded
+        return Limits(still, corrected, self.stripe_limit, self.limit, self.least_blood, gain, spikes)
 
     def _groups(self, units: list[JudgedPair]) -> Iterator[list[JudgedPair]]:
         """Give the pairs of each bolus that has enough of them, and all others together."""

@@ -23,6 +23,8 @@ from .kernels.raw_lines import RawLines
 
 _NUMBER = Struct("<I")
 _NUMBER_AT = 14  # of scan_counter in the MRD header
+_FEWEST = 256  # samples of an image, below which all of k-space is its middle, and nothing there is a spike
+_NEVER = 1e30
 _VISIBLE = 1 / 8  # of the samples of an image: a spike of so much noise power adds half a standard deviation to it
 _VISIBLE_UNMEASURED = 1 / 16  # where the noise is only guessed, from above
 _QUIET = 32.0  # times the noise of a sample, which noise alone does not reach
@@ -150,8 +152,11 @@ class WatchSignal(Gadget):
         planes = numbering.planes
         images = planes[1] - planes[0] + 1 if planes is not None and not numbering.three_dimensional else 1
         visible = _VISIBLE_UNMEASURED if self._listening else _VISIBLE
-        self._least = max(_QUIET, visible * self._ends.stated / images * samples)
+        lines = self._ends.stated / images
+        self._least = max(_QUIET, visible * lines * samples)
         self._lines.spikes.floor = noise * self._least
+        if lines * samples < _FEWEST:
+            self._listening, self._lines.spikes.floor = False, _NEVER
 
     def _noise_power(self, first: Readout) -> float:
         """Tell the noise power of a sample of all coils together; 0 where nobody measured it."""
