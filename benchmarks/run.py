@@ -31,7 +31,11 @@ _THREADS = "OPENBLAS_NUM_THREADS"
 
 @click.command()
 @click.option("--preset", "presets", type=click.Choice([*PRESETS, "all"]), multiple=True, help="May be given twice.")
-@click.option("--readout", type=click.Choice([*ReadoutType]), help="Like the preset of that name, the default.")
+@click.option(
+    "--readout",
+    type=click.Choice([kind.value for kind in ReadoutType]),
+    help="Like the preset of that name, the default.",
+)
 @click.option("--matrix", nargs=3, type=click.IntRange(1), help="Voxels in x, y, z.")
 @click.option("--coils", type=click.IntRange(1))
 @click.option("--pairs", type=click.IntRange(1))
