@@ -56,8 +56,6 @@ class Measure(StrEnum):
     """What the measurement of noise holds beside noise, share of its power; once."""
     SHOT_DISPLACEMENT = "shot_displacement"
     """How far a shot lies along x from the others of its volume by its navigators, m; the largest of a volume."""
-    MISSING_LINES = "missing_lines"
-    """Lines that never came, share of the volume's."""
 
     # Of the images.
     DVARS = "dvars"
