@@ -28,6 +28,7 @@ from aslive.sim.pose import Pose as HeadPose
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 _GRID = Grid((64, 64, 24), (64 * 3.4e-3, 64 * 3.4e-3, 24 * 5e-3))
+_VOXEL = _GRID.voxel[2], _GRID.voxel[1], _GRID.voxel[0]  # along z, y, x, m
 _FARTHEST, _MOST_TURNED = 5e-3, np.deg2rad(5)
 _SHARPNESS = (50.0, 100.0)  # signal of a control over the noise of each part
 _BRIGHTNESS = (75.0, 60.0, 90.0)  # gray, white, fluid
@@ -115,10 +116,10 @@ def compared(find: Callable[[NDArray[np.float32]], Pose], pairs: list[Pair], ins
 
 def _places() -> list[NDArray[np.float64]]:
     along = [
-        (np.arange(count) - count // 2) * size
+        np.asarray((np.arange(count) - count // 2) * size, np.float64)
         for count, size in zip(_GRID.matrix[::-1], _GRID.voxel[::-1], strict=True)
     ]
-    return [*np.meshgrid(*along, indexing="ij")][::-1]
+    return [np.asarray(one, np.float64) for one in np.meshgrid(*along, indexing="ij")][::-1]
 
 
 @click.command(epilog="Example: python benchmarks/registration.py --pairs 30 --seed 0")
@@ -134,7 +135,7 @@ def main(pairs: int, simpleitk_pairs: int, seed: int) -> None:
     reference = np.abs(measured(head, 70.0, generator))
     inside = brain_mask(reference, 0.3)
     region = np.asarray(binary_dilation(inside, iterations=2), np.bool_)
-    target = Target(reference, region, _GRID.voxel[::-1])
+    target = Target(reference, region, _VOXEL)
     moved = [_moved(head, generator) for _ in range(pairs)]
     static = [Pair(measured(head, generator.uniform(*_SHARPNESS), generator), still()) for _ in range(100)]
 
@@ -160,7 +161,7 @@ def main(pairs: int, simpleitk_pairs: int, seed: int) -> None:
             *(_cell(values) for values in (errors.translation, errors.rotation, errors.brain)),
             f"{np.median(errors.cpu):,.1f} / {np.percentile(errors.cpu, 95):,.1f}",
         )
-    mover, spent = Mover(np.asarray(binary_dilation(region, iterations=3), np.bool_), _GRID.voxel[::-1]), []
+    mover, spent = Mover(np.asarray(binary_dilation(region, iterations=3), np.bool_), _VOXEL), []
     for image, true in moved:
         begin = time.thread_time()
         mover.back(image, true)

@@ -36,7 +36,8 @@ from aslive.sim.anatomy import Anatomy, brain
 from aslive.sim.grid import Grid
 from aslive.streaming.flow import Mask, Place
 from aslive.streaming.gadget import Gadget
-from aslive.streaming.perfusion import M0, Constant, Difference, Physiology, SliceTimes
+from aslive.streaming.notices import Measurement
+from aslive.streaming.perfusion import M0, Constant, Difference, Map, Physiology, SliceTimes
 from aslive.streaming.quality import Action, Advice, Regions, Verdict
 from aslive.streaming.readouts import Counters, Geometry
 from aslive.streaming.scan import Encoding, Labeling, LabelingType, Role, Scan, Source
@@ -214,15 +215,12 @@ def looks(kind: Kind, messages: Iterator[object]) -> tuple[list[Look], float]:
     line: list[Gadget] = [*([RejectOutliers()] if kind.outliers else []), Average(), CBF()]
     for each in (*line, gadget):
         each.start(scan())
-    taking, takes = [(each.takes(), each) for each in line], gadget.takes()
+    taking = [(each.takes(), each) for each in line]
     for message in (*ahead(), *messages):
         for made in push(taking, message):
-            match made:
-                case Verdict():
-                    accepted[made.pair] = made.accepted
-                case _:
-                    pass
-            if isinstance(made, takes):
+            if isinstance(made, Verdict):
+                accepted[made.pair] = made.accepted
+            if isinstance(made, Map | Regions | Mask | Verdict | Measurement):
                 begin = time.perf_counter()
                 advice = [one for one in gadget.process(made) if isinstance(one, Advice)]
                 seconds += time.perf_counter() - begin

@@ -57,7 +57,7 @@ def notices(out: list[object]) -> list[str]:
 
 def sent(value: float = 0.5) -> TissueMaps:
     maps: NDArray[np.float32] = np.full(GRID.shape, value, np.float32)
-    return TissueMaps(maps, maps / 2, maps / 4)
+    return TissueMaps(maps, maps / np.float32(2), maps / np.float32(4))
 
 
 def line() -> list[object]:

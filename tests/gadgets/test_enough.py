@@ -53,7 +53,7 @@ def place(pair: int) -> Place:
 
 
 def flow_signal(head: Anatomy = HEAD) -> NDArray[np.float64]:
-    return head.m0 * SIGNAL * head.cbf / 60.0
+    return np.asarray(head.m0 * SIGNAL * head.cbf / 60.0, np.float64)
 
 
 def differences(pairs: int, noise: Noise = Noise(), seed: int = 0) -> list[Difference]:

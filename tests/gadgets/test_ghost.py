@@ -263,7 +263,7 @@ def test_what_the_navigators_say_is_told_once_for_each_volume_and_slice(run, epi
             ahead, lines = shot(repetition=volume, slice=number)
             messages += ahead + lines
     out = [m for m in run([CorrectGhost()], messages, epi) if isinstance(m, Measurement)]
-    assert [m.place.volume for m in out if m.name is Measure.NAVIGATOR_SLOPE] == [0, 0, 0, 1, 1, 1]
+    assert [m.place and m.place.volume for m in out if m.name is Measure.NAVIGATOR_SLOPE] == [0, 0, 0, 1, 1, 1]
     for name, value in ((Measure.NAVIGATOR_SLOPE, 0.1), (Measure.NAVIGATOR_CONSTANT, 0.3), (Measure.FIELD_DRIFT, 0)):
         np.testing.assert_allclose([m.value for m in out if m.name is name], value, atol=1e-4)
 

@@ -26,7 +26,8 @@ SHAPE = HEAD.grid.shape
 NAMES = ("left_anterior", "left_middle", "left_posterior", "right_anterior", "right_middle", "right_posterior")
 INSIDE = HEAD.fractions.sum(axis=0) > 0.5
 GRAY = HEAD.gray_matter > 0.7
-REGIONS = Regions(*(np.ascontiguousarray(share) for share in HEAD.fractions), HEAD.territories, NAMES, "atlas", 0.9)
+SHARES = [np.ascontiguousarray(share) for share in HEAD.fractions]
+REGIONS = Regions(SHARES[0], SHARES[1], SHARES[2], HEAD.territories, NAMES, "atlas", 0.9)
 AHEAD = (Mask(INSIDE), REGIONS)
 FACTOR = 8630.0  # from deltam / M0 to flow
 RELATIVE = {
@@ -97,8 +98,9 @@ class ReferenceObject:
         self.tissue = read("gt_seg.nii.gz")
         zooms = nibabel.Nifti1Image.from_filename(folder / "asl.nii.gz").header.get_zooms()[:3]
         self.field_of_view = tuple(1e-3 * zoom * n for zoom, n in zip(zooms, self.m0.shape[::-1], strict=True))
-        shares = ((self.tissue == number).astype(np.float32) for number in (1, 2, 3))
-        self.ahead = Mask(self.tissue > 0), Regions(*shares, np.zeros(self.m0.shape, np.uint8), (), "sent")
+        gray, white, fluid = ((self.tissue == number).astype(np.float32) for number in (1, 2, 3))
+        regions = Regions(gray, white, fluid, np.zeros(self.m0.shape, np.uint8), (), "sent")
+        self.ahead = Mask(self.tissue > 0), regions
 
     def maps(self, pairs: int) -> list[Map]:
         mean = self.pairs[:pairs].mean(axis=0)

@@ -280,7 +280,8 @@ def test_a_third_of_the_pairs_may_be_bad(run: Run):
 
 
 def test_each_delay_is_compared_with_its_own(run: Run):
-    delays, messages = (0.5, 1.5, 2.5), list(AHEAD)
+    delays = (0.5, 1.5, 2.5)
+    messages: list[object] = [*AHEAD]
     for difference in differences(pairs_of(18, 1)):
         scale, bolus = np.float32(difference.pair % 3), Bolus(delays[difference.pair % 3], 1.8)
         messages.append(replace(difference, data=difference.data + scale * FLOW, bolus=bolus))
@@ -331,7 +332,7 @@ def test_switched_off_it_only_tells(run: Run):
 )
 def test_limits_that_mean_nothing_are_refused(name: str):
     with pytest.raises(ConfigError, match=name):
-        RejectOutliers(**{name: 0.0}).start(scan_of())
+        replace(RejectOutliers(), **{name: 0.0}).start(scan_of())  # type: ignore[arg-type]  # fields by name
 
 
 def test_only_the_latest_pairs_are_judged_again(run: Run):

@@ -181,7 +181,8 @@ def turns(patient: Patient, name: str, frequency: float, volume: int) -> NDArray
     first = patient.generator(name).uniform()
     readout = PLAIN.readout_time
     begin = 10 - readout if volume == 0 else 10 + 5 * (volume - 1) + 3.6
-    return 2 * np.pi * (first + frequency * (begin + np.arange(6) * PLAIN.slice_duration))
+    turned = first + frequency * (begin + np.arange(6) * PLAIN.slice_duration)
+    return np.asarray(2 * np.pi * turned, np.float64)
 
 
 @pytest.mark.parametrize("volume", [0, 1, 6])

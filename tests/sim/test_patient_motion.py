@@ -102,8 +102,8 @@ def test_the_moved_brain_is_that_of_scipy(coarse_brain: Anatomy):
     # scipy asks for each voxel of the result where it comes from: turn^-1 (p - center - t) + center
     source = np.linalg.inv(turn)
     offset = source @ (affine[:3, 3] - center - flip @ POSE.translation) + center - affine[:3, 3]
-    turned = affine_transform(gray, source, offset, order=1)
-    shares = np.repeat(turned[..., None], 3, axis=-1)
+    turned = affine_transform(gray, source, offset.tolist(), order=1)
+    shares = np.repeat(turned[..., None], 3, axis=-1).astype(np.float32)
     wanted = cut_moved(shares, np.ones(gray.shape, np.bool_), affine, coarse_brain.grid, STILL)[0]
     found = coarse_brain.moved(POSE).gray_matter
     assert np.abs(found - coarse_brain.gray_matter).max() > 0.1

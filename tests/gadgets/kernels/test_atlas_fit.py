@@ -162,7 +162,7 @@ def test_another_anatomy_is_met_in_the_mean():
         bent[axis] += 2e-3 / size[axis] * way / way.std()
     away = (head.in_average(head.places(np.zeros(3))) - [0, -0.06, -0.02]) / 0.025
     bent[1] += 0.010 / size[1] * np.exp(-np.square(away).sum(axis=-1))
-    matrix, laid = lay(map_coordinates(image, bent, order=1), head.axes)
+    matrix, laid = lay(np.asarray(map_coordinates(image, bent, order=1), np.float32), head.axes)
     assert head.error(matrix, head.shares.sum(axis=0) > 0.5) < 3e-3
     assert laid.agreement > 2 * LIMIT
 

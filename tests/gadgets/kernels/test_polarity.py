@@ -1,17 +1,18 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from aslive.gadgets.kernels.polarity import Polarity
 
 SHAPE = (4, 10, 10)
 
 
-def noise(seed: int) -> np.ndarray:
+def noise(seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).standard_normal(SHAPE).astype(np.float32)
 
 
 def test_of_one_difference_it_is_the_t_of_its_voxels():
-    values = noise(0) + 0.1
+    values = noise(0) + np.float32(0.1)
     t = Polarity().add(values, None)
     assert t == pytest.approx(float(values.mean() / values.std() * np.sqrt(values.size)), rel=1e-5)
 

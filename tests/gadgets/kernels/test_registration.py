@@ -15,7 +15,7 @@ from aslive.sim.grid import Grid
 from aslive.sim.pose import Pose as HeadPose
 
 GRID = Grid((64, 64, 24), (64 * 3.4e-3, 64 * 3.4e-3, 24 * 5e-3))
-VOXEL = GRID.voxel[::-1]
+VOXEL = GRID.voxel[2], GRID.voxel[1], GRID.voxel[0]
 CONTROL = (75.0, 60.0, 90.0)  # brightness of gray matter, white matter and fluid
 MOTIONS = (
     ((1.4e-3, -2.3e-3, -4.6e-3), (-4.8, 3.1, 4.1)),

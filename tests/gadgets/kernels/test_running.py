@@ -64,10 +64,10 @@ def test_the_running_result_equals_the_batch_in_any_order_of_adding_and_removing
     for number in data.draw(st.lists(st.sampled_from(range(len(plan))), max_size=25)):
         if number in kept:
             kept.remove(number)
-            running.remove(values[number], weights[number], slices[number])
+            running.remove(values[number], float(weights[number]), slices[number])
         else:
             kept.append(number)
-            running.add(values[number], weights[number], slices[number])
+            running.add(values[number], float(weights[number]), slices[number])
         assert running.empty == (not kept)
     assert_equal_to_batch(running, values, weights, slices, kept)
 
