@@ -1,6 +1,7 @@
 """The demo: a simulated scanner streams to a real server, and live maps come back."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ Example:
 
 _LONGEST_PAUSE = 0.35
 """Label and delay of all shots of a volume are played in this time, s: the demo's shortened TR."""
+_MAPS = "maps"
 _LATE = Late(Territory.LEFT_MIDDLE, 0.8)
 """With many delays blood takes longer to one territory, so that there is something to see."""
 
@@ -50,6 +52,7 @@ _LATE = Late(Territory.LEFT_MIDDLE, 0.8)
 def server(folder: Path) -> Iterator[tuple[str, int]]:
     """Start ``aslive serve`` on a free port, give its address, and stop it in order."""
     command = [sys.executable, "-m", "aslive.streaming.cli", "serve", "--port", "0", "--journals", str(folder)]
+    command += ["--output", str(folder / _MAPS)]
     log = folder / "server.log"
     with log.open("w") as stream:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, text=True, env=dict(os.environ))  # noqa: S603  (our own server)
@@ -89,12 +92,19 @@ def play(scanner: Scanner, output: Path, console: Console) -> dict[str, float]:
                 report = client.run(chain([ConfigFile("default")], scanner.messages()), take)
         finally:
             running.__exit__(None, None, None)
-    folder.close()
+        folder.close()
+        _keep_quality(Path(journals) / _MAPS, folder.perfusion)
     write_truth(output / "truth", scanner.head, scanner.protocol, scanner.patient)
     figures = judge(scanner, progress) | _timing(_latencies(client))
     figures["readouts"] = report.readouts
     draw_maps(output / "maps.png", scanner, progress, figures)
     return figures
+
+
+def _keep_quality(maps: Path, target: Path) -> None:
+    """Keep what the server wrote about the quality of the scan, under the names of the demo."""
+    for path in maps.glob("*/sub-*/perf/*_desc-*quality*"):
+        shutil.copy(path, target / path.name.replace("sub-aslive", "sub-demo"))
 
 
 def _latencies(client: Client) -> list[float]:
