@@ -12,9 +12,8 @@ from ...streaming.flow import Place, Volume
 from ...streaming.notices import Measure, Measurement
 from ...streaming.quality import Motion, Verdict
 from ...streaming.scan import Role
+from ..kernels.rigid import RADIUS
 
-RADIUS = 0.05
-"""Of the sphere on which rotations are taken for displacements, m (Power et al., NeuroImage 59:2142 (2012))."""
 _FEWEST_VERDICTS = 6
 _CHANGES = 8
 _FEWEST_REGIONS = 4
@@ -124,6 +123,8 @@ class Readings:
 
     def _moved(self, motion: Motion) -> Iterator[Reading]:
         place = motion.place
+        if place.missing:  # where lines are lost, the head seems to lie elsewhere
+            return
         noise = sqrt(2) * motion.stderr  # of both poses
         yield Reading(DISPLACEMENT, motion.displacement, place, noise)
         yield Reading(WITHIN_PAIR, motion.within_pair, place, noise)
@@ -140,7 +141,7 @@ class Readings:
 
     def _resembles(self, motion: Motion) -> Iterator[Reading]:
         """Compare a volume with the one before it and the one after it, as soon as that has come."""
-        if isnan(motion.agreement) or motion.place.missing:
+        if isnan(motion.agreement):
             return
         lacks = self._lacks.setdefault(motion.place.role, [])
         lacks.append((1 - motion.agreement, motion.place))

@@ -108,6 +108,12 @@ def test_slow_movement_adds_up_and_steps_do_not_count_as_drift(run: Run) -> None
     assert {alarm for alarm, _ in changes(run([RaiseAlarms()], [*step, *volumes(21)], SCAN))} == {Alarm.MOTION}
 
 
+def test_a_volume_that_lacks_lines_does_not_tell_where_the_head_lies(run: Run) -> None:
+    elsewhere = replace(moved(3e-3, 3e-3, 0, 0), place=replace(PLACE, missing=9))
+    messages = [moved(0.0), elsewhere, *[moved(0.0)] * 20, *volumes(21)]
+    assert changes(run([RaiseAlarms()], messages, SCAN)) == []
+
+
 def test_lost_lines_and_an_early_end_are_told_apart(run: Run) -> None:
     whole = volumes(21)
     whole[5] = volumes(21, missing=4)[5]
